@@ -1,0 +1,38 @@
+"""The outbox in Postgres: recorded with the intent, ticked off when published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from sqlalchemy import text
+
+from control_plane.adapters.postgres_database import Database
+from control_plane.domain.events import StoreIntent
+from control_plane.ports import Announcement
+
+_UNPUBLISHED = text("""
+SELECT id, store_id, generation FROM outbox
+WHERE published_at IS NULL AND created_at < clock_timestamp() - make_interval(secs => :older_than)
+ORDER BY created_at LIMIT :limit
+""")
+_MARK = text("""
+UPDATE outbox SET published_at = clock_timestamp()
+WHERE id = ANY(CAST(:ids AS uuid[])) AND published_at IS NULL
+""")
+
+
+class PostgresOutbox:
+    """The `Outbox` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def unpublished(self, *, older_than: float, limit: int) -> Sequence[Announcement]:
+        """See the port."""
+        rows = self._database.rows(_UNPUBLISHED, {"older_than": float(older_than), "limit": limit})
+        return [Announcement(row["id"], StoreIntent(row["store_id"], row["generation"])) for row in rows]
+
+    def mark_published(self, ids: Iterable[UUID]) -> None:
+        """See the port."""
+        self._database.rows(_MARK, {"ids": [str(each) for each in ids]})

@@ -1,0 +1,158 @@
+"""The rows as a worker sees them: taken by a lease, written only with its token (fencing).
+
+All times are the database's, so no machine's clock decides who may work.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from control_plane.adapters.postgres_database import Database
+from control_plane.adapters.postgres_rows import AUDIT_CHANGED, STORE_COLUMNS, store_of
+from control_plane.domain.errors import LeaseLostError, UnknownStoreError
+from control_plane.domain.store import BEGINS, Actor, Lease
+from control_plane.ports import Leased
+
+_IN = "clock_timestamp() + make_interval(secs => :seconds)"
+_HELD = "stores.id = :id AND lease_token = :token AND lease_until > clock_timestamp()"
+_NEW_COLUMNS = ", ".join(f"stores.{column}" for column in STORE_COLUMNS.split(", "))
+
+# Work there is while the newest intent has not been handed to the cluster. A lease that was
+# never let go of belonged to a worker that died: that is a failure of its attempt.
+_TAKE = text(f"""
+UPDATE stores SET lease_holder = :holder, lease_until = {_IN}, lease_token = lease_token + 1,
+    failures = failures + CAST(lease_holder IS NOT NULL AS integer)
+WHERE id = :id AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+    AND applied_generation < generation AND state <> 'FAILED'
+    AND (failures = 0 OR next_attempt_at <= clock_timestamp())
+RETURNING {STORE_COLUMNS}, lease_token
+""")
+_EXISTS = text("SELECT 1 FROM stores WHERE id = :id")
+_RENEW = text(f"UPDATE stores SET lease_until = {_IN} WHERE {_HELD} RETURNING 1")
+
+
+def _fenced(changes: str, condition: str = "TRUE", *, audit_if: str = "TRUE") -> str:
+    """A fenced update. Returns one row if the lease is still held, with whether the row changed."""
+    return f"""
+WITH held AS (
+    SELECT id AS held_id, state AS from_state, reason AS from_reason FROM stores WHERE {_HELD} FOR UPDATE
+), changed AS (
+    UPDATE stores SET {changes}, updated_at = clock_timestamp()
+    FROM held WHERE stores.id = held.held_id AND stores.generation = :generation AND ({condition})
+    RETURNING {_NEW_COLUMNS}, held.from_state, held.from_reason
+), audited AS ({AUDIT_CHANGED} WHERE {audit_if})
+SELECT EXISTS (SELECT FROM changed) AS changed FROM held
+"""
+
+
+_BEGIN = text(_fenced("state = :to_state, reason = NULL", "stores.state = :from_state"))
+_RELEASED = text(
+    _fenced("""applied_generation = :generation, release_revision = :revision, release_digest = :digest,
+    chart_version = :chart_version, failures = 0, reason = NULL,
+    deadline_at = clock_timestamp() + make_interval(secs => :deadline)""")
+)
+_REMOVED = text(_fenced("applied_generation = :generation, failures = 0, reason = NULL, deadline_at = NULL"))
+_FAIL = text(_fenced("state = 'FAILED', reason = :reason", "stores.state <> 'DELETING'"))
+_POSTPONE = text(
+    _fenced(
+        f"next_attempt_at = {_IN}, failures = failures + :counted, reason = :reason",
+        audit_if="reason IS DISTINCT FROM from_reason",
+    )
+)
+_FINISH = text(f"""
+UPDATE stores SET
+    lease_holder = CASE WHEN generation <> :generation THEN lease_holder END,
+    lease_until = CASE WHEN generation <> :generation THEN {_IN} END
+WHERE {_HELD}
+RETURNING {STORE_COLUMNS}, generation <> :generation AS moved_on
+""")
+
+
+class PostgresWork:
+    """The `Work` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+
+    def take(self, store_id: UUID, *, seconds: float) -> Leased | None:
+        """See the port."""
+        row = self._database.one(_TAKE, {"id": store_id, "holder": self._holder, "seconds": float(seconds)})
+        if row:
+            return Leased(store_of(row), Lease(store_id, row["lease_token"]))
+        if not self._database.one(_EXISTS, {"id": store_id}):
+            raise UnknownStoreError(f"no store has the id {store_id}")
+        return None
+
+    def renew(self, lease: Lease, *, seconds: float) -> None:
+        """See the port."""
+        held = self._database.one(
+            _RENEW, {"id": lease.store_id, "token": lease.token, "seconds": float(seconds)}
+        )
+        if not held:
+            raise LeaseLostError(str(lease.store_id))
+
+    def begin(self, leased: Leased, actor: Actor) -> None:
+        """See the port."""
+        state = leased.store.state
+        if state in BEGINS:
+            self._write(_BEGIN, leased, actor, "begun", {"from_state": state, "to_state": BEGINS[state]})
+
+    def record_release(
+        self, leased: Leased, *, revision: int, digest: str, chart_version: str, deadline: float, actor: Actor
+    ) -> None:
+        """See the port."""
+        values = {"revision": revision, "digest": digest, "chart_version": chart_version}
+        self._write(_RELEASED, leased, actor, "release applied", {**values, "deadline": float(deadline)})
+
+    def record_removal(self, leased: Leased, actor: Actor) -> None:
+        """See the port."""
+        self._write(_REMOVED, leased, actor, "removal begun", {})
+
+    def fail(self, leased: Leased, reason: str, actor: Actor) -> None:
+        """See the port."""
+        self._write(_FAIL, leased, actor, "gave up", {"reason": reason})
+
+    def postpone(self, leased: Leased, reason: str, *, seconds: float, counted: bool, actor: Actor) -> None:
+        """See the port."""
+        values = {"reason": reason, "seconds": float(seconds), "counted": int(counted)}
+        self._write(_POSTPONE, leased, actor, "postponed", values)
+
+    def finish(self, leased: Leased, *, seconds: float) -> Leased | None:
+        """See the port."""
+        row = self._database.one(
+            _FINISH,
+            {
+                "id": leased.store.id,
+                "token": leased.lease.token,
+                "generation": leased.store.generation,
+                "seconds": float(seconds),
+            },
+        )
+        if row is None:
+            raise LeaseLostError(str(leased.store.id))
+        return Leased(store_of(row), leased.lease) if row["moved_on"] else None
+
+    def _write(
+        self, statement: Any, leased: Leased, actor: Actor, action: str, values: Mapping[str, Any]
+    ) -> None:
+        held = self._database.one(
+            statement,
+            {
+                "id": leased.store.id,
+                "token": leased.lease.token,
+                "generation": leased.store.generation,
+                "actor": actor.name,
+                "cause": actor.cause,
+                "action": action,
+                **values,
+            },
+        )
+        if held is None:
+            raise LeaseLostError(str(leased.store.id))

@@ -1,0 +1,145 @@
+"""A store: what its row says, and the one table of moves that its state may make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class StoreState(StrEnum):
+    """What people read. Docstrings of the moves are in `docs/architecture.md`."""
+
+    QUEUED = "QUEUED"
+    PROVISIONING = "PROVISIONING"
+    READY = "READY"
+    DEGRADED = "DEGRADED"
+    UPDATING = "UPDATING"
+    SUSPENDED = "SUSPENDED"
+    DELETING = "DELETING"
+    DELETED = "DELETED"
+    FAILED = "FAILED"
+
+
+_S = StoreState
+
+# The database holds the same table and refuses every other move (a test compares the two).
+MOVES: Mapping[StoreState, frozenset[StoreState]] = {
+    _S.QUEUED: frozenset({_S.PROVISIONING, _S.DELETING, _S.FAILED}),
+    _S.PROVISIONING: frozenset({_S.READY, _S.DELETING, _S.FAILED}),
+    _S.READY: frozenset({_S.DEGRADED, _S.UPDATING, _S.DELETING}),
+    _S.DEGRADED: frozenset({_S.READY, _S.UPDATING, _S.DELETING}),
+    _S.UPDATING: frozenset({_S.READY, _S.SUSPENDED, _S.DELETING, _S.FAILED}),
+    _S.SUSPENDED: frozenset({_S.UPDATING, _S.DELETING}),
+    _S.DELETING: frozenset({_S.DELETED}),
+    _S.DELETED: frozenset(),
+    _S.FAILED: frozenset({_S.QUEUED, _S.DELETING}),
+}
+
+# Where provision moves a row to when it begins to work on it.
+BEGINS: Mapping[StoreState, StoreState] = {
+    _S.QUEUED: _S.PROVISIONING,
+    _S.READY: _S.UPDATING,
+    _S.DEGRADED: _S.UPDATING,
+    _S.SUSPENDED: _S.UPDATING,
+}
+
+
+class Desired(StrEnum):
+    """What the intent asks for."""
+
+    RUNNING = "running"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True)
+class Store:
+    """One row of `stores`. All times are UTC and come from the database's clock.
+
+    `generation` counts intents; `applied_generation` is the newest one whose release (or
+    removal) provision has handed to the cluster; `observed_generation` the newest one
+    that reconcile has seen rolled out.
+    """
+
+    id: UUID
+    customer_id: UUID
+    name: str
+    title: str
+    admin_email: str
+    plan: str
+    desired: Desired
+    generation: int
+    applied_generation: int
+    observed_generation: int
+    state: StoreState
+    reason: str | None
+    chart_version: str | None
+    cell: UUID
+    hostname: str
+    release_revision: int | None
+    release_digest: str | None
+    failures: int
+    created_at: datetime
+    updated_at: datetime
+    ready_at: datetime | None
+
+    @property
+    def namespace(self) -> str:
+        """The namespace, and the Helm release in it, have the same name."""
+        return namespace_of(self.id)
+
+    @property
+    def address(self) -> str:
+        """Where a shopper finds the store."""
+        return f"http://{self.hostname}"
+
+
+def namespace_of(store_id: UUID) -> str:
+    """`store-{uuid}`: the namespace of a store, and the name of its Helm release."""
+    return f"store-{store_id}"
+
+
+@dataclass(frozen=True)
+class NewStore:
+    """What a customer ordered, validated, with the identity that the platform gave it."""
+
+    id: UUID
+    customer_id: UUID
+    name: str
+    title: str
+    admin_email: str
+    plan: str
+    hostname: str
+    cell: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on one store. `token` only grows, so that an old holder's writes are refused."""
+
+    store_id: UUID
+    token: int
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who caused a change, and by which request or message."""
+
+    name: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One change of one store, as it will be told for ever."""
+
+    at: datetime
+    actor: str
+    cause: str
+    action: str
+    from_state: StoreState | None
+    to_state: StoreState
+    generation: int
+    reason: str | None

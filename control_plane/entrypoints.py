@@ -1,0 +1,138 @@
+"""What stands between the framework and our code: errors become statuses, acknowledgement or redelivery.
+
+| what is raised         | over HTTP             | for a pushed message                        |
+|------------------------|-----------------------|---------------------------------------------|
+| RequestError           | its status, problem+json | -                                        |
+| PermanentError         | -                     | logged and acknowledged: trying again cannot help |
+| TemporaryError         | 503 with Retry-After  | 500, so that it is delivered again          |
+| anything else          | 500 without a detail  | 500, so that it is delivered again          |
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+import flask
+import structlog
+from cloudevents.http.event import CloudEvent
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from control_plane import logs
+from control_plane.domain.errors import (
+    IdempotencyMismatchError,
+    NameTakenError,
+    PermanentError,
+    RequestError,
+    StoreNotFoundError,
+    TemporaryError,
+    UnauthenticatedError,
+)
+
+log = structlog.get_logger()
+
+_PROBLEMS = "https://urumi.dev/problems/"  # a name, not a link: RFC 9457 compares it, nobody fetches it
+_RETRY_AFTER_SECONDS = 5
+_STATUS: dict[type[RequestError], HTTPStatus] = {
+    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    StoreNotFoundError: HTTPStatus.NOT_FOUND,
+    NameTakenError: HTTPStatus.CONFLICT,
+    IdempotencyMismatchError: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+def http_endpoint(
+    function: Callable[[flask.Request], ResponseReturnValue],
+) -> Callable[[flask.Request], ResponseReturnValue]:
+    """An HTTP function whose errors are answers, and whose log lines carry the request's id."""
+    logs.configure()
+
+    @functools.wraps(function)
+    def endpoint(request: flask.Request) -> ResponseReturnValue:
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(
+            request_id=request_id(), **logs.trace_fields(request.headers.get("X-Cloud-Trace-Context"))
+        )
+        try:
+            return function(request)
+        except RequestError as error:
+            status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
+            answer = problem(status, error.kind, error.title, error.detail, error.field)
+            if status is HTTPStatus.UNAUTHORIZED:
+                answer.headers["WWW-Authenticate"] = "Bearer"
+            return answer
+        except HTTPException as error:
+            return _framework_problem(error)
+        except TemporaryError as error:
+            log.warning("unavailable", error=str(error))
+            answer = problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "unavailable",
+                "The platform cannot answer right now",
+                f"Send the same request again in {_RETRY_AFTER_SECONDS} seconds.",
+            )
+            answer.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+            return answer
+        except Exception:
+            log.exception("unforeseen_error")
+            return problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "internal-error",
+                "Something went wrong on our side",
+                f"It is logged under the request id {request_id()}.",
+            )
+
+    return endpoint
+
+
+def event_endpoint(function: Callable[[CloudEvent], None]) -> Callable[[CloudEvent], None]:
+    """A CloudEvent function: returning acknowledges the message, raising has it delivered again."""
+    logs.configure()
+
+    @functools.wraps(function)
+    def endpoint(event: CloudEvent) -> None:
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(message_id=event["id"])
+        try:
+            function(event)
+        except PermanentError as error:
+            log.error("message_refused", reason=str(error))  # noqa: TRY400 - expected, and said in one line
+        except Exception:
+            log.exception("message_failed")
+            raise
+
+    return endpoint
+
+
+def request_id() -> str:
+    """One id for all that a request causes; made here, so that nobody can choose it."""
+    known: str | None = flask.g.get("request_id")
+    if known is None:
+        known = flask.g.request_id = str(uuid4())
+    return known
+
+
+def problem(
+    status: HTTPStatus, kind: str, title: str, detail: str, field: str | None = None, **more: Any
+) -> flask.Response:
+    """An RFC 9457 answer. `kind` is stable: programs may decide by it."""
+    body = {"type": _PROBLEMS + kind, "title": title, "status": status.value, "detail": detail, **more}
+    if field:
+        body["field"] = field
+    answer = flask.make_response(flask.json.dumps(body), status)
+    answer.headers["Content-Type"] = "application/problem+json"
+    return answer
+
+
+def _framework_problem(error: HTTPException) -> flask.Response:
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    kind = status.phrase.lower().replace(" ", "-")
+    answer = problem(status, kind, status.phrase, error.description or status.description)
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            answer.headers[name] = value
+    return answer

@@ -1,0 +1,77 @@
+"""Serve one function: `FUNCTION_TARGET=… FUNCTION_SOURCE=… python -m control_plane.launcher`.
+
+The framework's own server cannot drain: its request threads take no signals, so a child
+process of a request would outlive it. This one runs the same application under gunicorn
+with threads, and on SIGTERM tells what is running (`control_plane.shutdown`) before it
+waits for requests to end. All is gone 8 seconds later: Cloud Run kills after 10.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+import functions_framework
+from gunicorn.app.base import BaseApplication
+
+from control_plane import shutdown
+
+_DRAIN_SECONDS = 8
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn with one worker process, as many threads as the function asks for, and our drain."""
+
+    def __init__(self, application: Any, bind: str, threads: int) -> None:
+        self._application = application
+        self._options = {
+            "bind": bind,
+            "workers": 1,
+            "threads": threads,
+            "worker_class": "gthread",
+            "timeout": 0,  # a pass may last a minute; what may hang has time limits of its own
+            "graceful_timeout": _DRAIN_SECONDS,
+            "post_worker_init": _tell_on_sigterm,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+        }
+        super().__init__()
+
+    def load_config(self) -> None:
+        """gunicorn's hook: our options."""
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """gunicorn's hook: the application."""
+        return self._application
+
+
+def _tell_on_sigterm(_worker: object) -> None:
+    then = signal.getsignal(signal.SIGTERM)
+
+    def on_sigterm(number: int, frame: FrameType | None) -> None:
+        if callable(then):
+            then(number, frame)  # first: from now on no new request is taken
+        # In a thread: it waits for children, and this one must go on serving meanwhile.
+        threading.Thread(target=shutdown.begin, name="shutdown").start()
+
+    signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def main() -> None:
+    """Serve until told to end."""
+    target, source = os.environ.get("FUNCTION_TARGET"), os.environ.get("FUNCTION_SOURCE")
+    if not target or not source:
+        sys.exit("set FUNCTION_TARGET to the function's name and FUNCTION_SOURCE to its main.py")
+    bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '8080')}"  # noqa: S104 - a container's door
+    application = functions_framework.create_app(target, source)  # type: ignore[no-untyped-call]
+    Server(application, bind, threads=int(os.environ.get("THREADS", "8"))).run()
+
+
+if __name__ == "__main__":
+    main()

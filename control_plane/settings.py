@@ -1,0 +1,81 @@
+"""What each function reads from its environment. A wrong or missing variable ends it at start, by name."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _helm_4(path: str) -> str:
+    try:
+        version = subprocess.run(
+            [path, "version", "--template", "{{.Version}}"],
+            capture_output=True, text=True, timeout=30, check=True,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ValueError(f"{path!r} does not run: give the path of a Helm 4 binary") from error
+    if not version.startswith("v4."):
+        raise ValueError(f"{path!r} is Helm {version}: give the path of a Helm 4 binary")
+    return path
+
+
+def _chart_folder(path: str) -> str:
+    if not (Path(path) / "Chart.yaml").is_file():
+        raise ValueError(f"there is no Chart.yaml in {path!r}: give the folder of the store's chart")
+    return path
+
+
+def _pg8000_url(url: str) -> str:
+    if not url.startswith("postgresql+pg8000://"):
+        raise ValueError("write it as postgresql+pg8000://USER:PASSWORD@HOST:PORT/DATABASE")
+    return url
+
+
+class _Common(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
+
+    database_url: Annotated[str, AfterValidator(_pg8000_url)]
+    pubsub_project_id: str
+    pubsub_emulator_host: str | None = None  # host:port; only on one machine
+    cell: str = Field(validation_alias="URUMI_CELL")
+    threads: int = Field(8, ge=1, le=64)  # requests served at once by one instance
+
+
+class CreateStoreSettings(_Common):
+    """For `functions/create_store`."""
+
+    base_domain: str = Field(validation_alias="URUMI_BASE_DOMAIN", min_length=1)
+    api_tokens_file: Path = Field(validation_alias="URUMI_API_TOKENS_FILE")
+
+
+class ProvisionSettings(_Common):
+    """For `functions/provision`."""
+
+    kubeconfig: str
+    helm: Annotated[str, AfterValidator(_helm_4)] = Field(validation_alias="URUMI_HELM")
+    chart: Annotated[str, AfterValidator(_chart_folder)] = Field(validation_alias="URUMI_CHART")
+
+
+class ReconcileSettings(_Common):
+    """For `functions/reconcile`."""
+
+    kubeconfig: str
+    pass_seconds: float = Field(50.0, gt=0, le=540, validation_alias="URUMI_PASS_SECONDS")
+
+
+S = TypeVar("S", bound=_Common)
+
+
+def from_environment(settings: type[S]) -> S:
+    """The settings, or SystemExit with one line for each variable that is missing or wrong."""
+    try:
+        return settings()
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in each['loc']).upper()}: {each['msg']}" for each in error.errors()
+        ]
+        raise SystemExit("this function cannot start:\n  " + "\n  ".join(lines)) from None

@@ -1,0 +1,137 @@
+"""Make the cluster match what a store's row asks for now. Never waits for pods."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from control_plane.domain.chart_values import chart_values, release_digest
+from control_plane.domain.errors import (
+    CellUnreachableError,
+    LeaseLostError,
+    MisconfiguredError,
+    PermanentError,
+    TemporaryError,
+)
+from control_plane.domain.plans import PLANS
+from control_plane.domain.store import Actor, Desired
+from control_plane.ports import Cluster, Credentials, Events, Leased, Releases, Work
+
+log = structlog.get_logger()
+
+LEASE_SECONDS = 30.0  # renewed before every step; each step but Helm's ends well within it
+LEASE_MARGIN_SECONDS = 10.0  # between Helm's hard deadline and the end of the lease
+ROLLOUT_SECONDS = 15 * 60.0  # pods that are not ready by then are given up
+FAILURE_LIMIT = 10
+_BACK_OFF_SECONDS = (5.0, 300.0)  # doubles from the first to the last
+_UNREACHABLE_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Provision:
+    """The verb, with what it needs."""
+
+    work: Work
+    cluster: Cluster
+    releases: Releases
+    credentials: Credentials
+    events: Events
+
+    def __call__(self, store_id: UUID, *, cause: str) -> None:
+        """Work on the store until its newest intent is in the cluster, or why it is not is in its row.
+
+        Does nothing where there is nothing to do, or where another worker has the lease.
+        Raises UnknownStoreError, and whatever nobody expected (after counting it).
+        """
+        actor = Actor("provision", cause)
+        unforeseen: Exception | None = None
+        try:
+            leased = self.work.take(store_id, seconds=LEASE_SECONDS)
+            while leased:
+                unforeseen = self._attempt(leased, actor) or unforeseen
+                leased = self.work.finish(leased, seconds=LEASE_SECONDS)
+        except LeaseLostError:
+            log.warning("lease_lost", store_id=str(store_id))
+        if unforeseen:
+            raise unforeseen
+
+    def _attempt(self, leased: Leased, actor: Actor) -> Exception | None:
+        """One attempt, its failure written into the row. Returns what is not the store's affair."""
+        store = leased.store
+        logger = log.bind(store_id=str(store.id), generation=store.generation, attempt=store.failures + 1)
+        try:
+            if store.desired is Desired.DELETED:
+                self._remove(leased, actor)
+            elif store.failures >= FAILURE_LIMIT:
+                self.work.fail(leased, store.reason or f"its worker died {store.failures} times", actor)
+            else:
+                self._install(leased, actor)
+        except CellUnreachableError as error:
+            logger.warning("cell_unreachable", error=str(error))
+            self._postpone(
+                leased, "waiting for the cell to answer", _UNREACHABLE_SECONDS, actor, counted=False
+            )
+        except PermanentError as error:
+            logger.warning("store_refused", reason=str(error))
+            if store.desired is Desired.DELETED:
+                self._postpone(leased, str(error), back_off(store.failures), actor)
+            else:
+                self.work.fail(leased, str(error), actor)
+        except TemporaryError as error:
+            logger.warning("attempt_failed", error=str(error))
+            self._postpone(leased, str(error), back_off(store.failures), actor)
+        except LeaseLostError:
+            raise
+        except MisconfiguredError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - nobody foresaw it: counted, and said aloud by a 5xx
+            # What it says is for our log, not for the customer's row.
+            reason = f"internal error ({type(error).__name__})"
+            self._postpone(leased, reason, back_off(store.failures), actor)
+            return error
+        return None
+
+    def _install(self, leased: Leased, actor: Actor) -> None:
+        store, lease = leased.store, leased.lease
+        plan = PLANS[store.plan]
+        self.work.begin(leased, actor)
+        self.work.renew(lease, seconds=LEASE_SECONDS)
+        self.cluster.ensure_namespace(store)
+        self.work.renew(lease, seconds=LEASE_SECONDS)
+        self.cluster.ensure_quota(store, plan)
+        self.work.renew(lease, seconds=LEASE_SECONDS)
+        secret = self.cluster.ensure_credentials(store, self.credentials)
+        values = chart_values(store, plan, secret)
+        # Whatever happens to this process, Helm is dead before the lease ends.
+        self.work.renew(lease, seconds=self.releases.deadline + LEASE_MARGIN_SECONDS)
+        revision = self.releases.apply(store, values)
+        self.work.record_release(
+            leased,
+            revision=revision,
+            digest=release_digest(self.releases.chart_version, values),
+            chart_version=self.releases.chart_version,
+            deadline=ROLLOUT_SECONDS,
+            actor=actor,
+        )
+        self.events.rollout_started()
+
+    def _remove(self, leased: Leased, actor: Actor) -> None:
+        self.work.renew(leased.lease, seconds=LEASE_SECONDS)
+        self.cluster.remove_namespace(leased.store)
+        self.work.record_removal(leased, actor)
+        self.events.rollout_started()
+
+    def _postpone(
+        self, leased: Leased, reason: str, seconds: float, actor: Actor, *, counted: bool = True
+    ) -> None:
+        jittered = seconds * random.uniform(0.5, 1.5)  # noqa: S311 - spreads retries, guards nothing
+        self.work.postpone(leased, reason, seconds=jittered, counted=counted, actor=actor)
+
+
+def back_off(failures: int) -> float:
+    """Seconds to wait after that many failures: 5, 10, 20, … 300."""
+    first, most = _BACK_OFF_SECONDS
+    return min(most, first * 2.0 ** min(failures, 16))

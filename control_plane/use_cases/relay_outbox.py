@@ -1,0 +1,35 @@
+"""Say what was recorded but not said: lost publishes, dead workers, messages that a broker forgot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from control_plane.ports import Events, Fleet, Outbox, PassLease
+
+_BATCH = 500
+_DIRECT_SECONDS = 2.0  # whoever recorded it publishes it first; after this it is ours to say
+_PUBLISH_SECONDS = 5.0
+WAKE_SECONDS = 30.0  # an unfinished store in nobody's hand is announced again this often
+
+
+@dataclass(frozen=True)
+class RelayOutbox:
+    """The verb, with what it needs."""
+
+    fleet: Fleet
+    outbox: Outbox
+    events: Events
+
+    def __call__(self, lease: PassLease) -> int:
+        """Wake what is due and publish what is unpublished; returns how many the broker took.
+
+        A broker that does not answer costs one time limit, and nothing is lost.
+        """
+        self.fleet.wake_due(lease, every=WAKE_SECONDS, limit=_BATCH)
+        waiting = self.outbox.unpublished(older_than=_DIRECT_SECONDS, limit=_BATCH)
+        if not waiting or not self.events.announce(
+            [each.intent for each in waiting], timeout=_PUBLISH_SECONDS
+        ):
+            return 0
+        self.outbox.mark_published([each.id for each in waiting])
+        return len(waiting)
