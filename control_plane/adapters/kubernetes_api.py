@@ -125,8 +125,7 @@ class KubernetesApi:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(seconds),
         }
-        timeout = (_CONNECT_SECONDS, seconds + _READ_SECONDS)
-        response = self._send("GET", f"{path}?{urlencode(query)}", None, timeout)
+        response = self._send("GET", f"{path}?{urlencode(query)}", None, seconds + _READ_SECONDS)
         if response.status != 200:
             with closing(response):
                 _raise(response.status, response.read())
@@ -135,7 +134,7 @@ class KubernetesApi:
     def _call(
         self, method: str, path: str, *, body: Object | None = None, missing_ok: bool = False
     ) -> Object | None:
-        response = self._send(method, path, body, (_CONNECT_SECONDS, _READ_SECONDS))
+        response = self._send(method, path, body, _READ_SECONDS)
         try:
             content = response.read()
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -150,7 +149,7 @@ class KubernetesApi:
         return answer
 
     def _send(
-        self, method: str, path: str, body: Object | None, timeout: tuple[float, float]
+        self, method: str, path: str, body: Object | None, read_seconds: float
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": "application/json", "User-Agent": "urumi"}
         self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
@@ -162,7 +161,7 @@ class KubernetesApi:
                 self._client.configuration.host + path,
                 body=json.dumps(body) if body is not None else None,
                 headers=headers,
-                timeout=urllib3.Timeout(*timeout),
+                timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=read_seconds),
                 retries=False,
                 preload_content=False,
             )

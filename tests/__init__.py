@@ -1,0 +1,1 @@
+"""The rings of tests; `python -m tests.rings` runs them."""

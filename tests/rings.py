@@ -1,0 +1,160 @@
+"""Run the test rings, from seconds to minutes, and say at the end what ran and what was left out.
+
+`python -m tests.rings` runs all that this machine can; names of rings run only those. In
+CI (CI=true) as root on Linux nothing may be left out: a skip there is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dev.machine import emulator, postgres
+from dev.machine.errors import MachineError
+from dev.machine.place import Place
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Ring:
+    """Some test files, what they cover, and what they need of the machine."""
+
+    name: str
+    covers: str
+    paths: tuple[str, ...]
+    needs: tuple[Callable[[], str | None], ...] = ()
+
+
+@dataclass
+class Outcome:
+    """How a ring went."""
+
+    ring: Ring
+    passed: int = 0
+    failed: int = 0
+    skipped: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    left_out: str | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing failed and something ran."""
+        return not self.failed and self.passed > 0
+
+
+def _postgres() -> str | None:
+    try:
+        postgres.check(Place.from_environment())
+    except MachineError as error:
+        return str(error)
+    return None
+
+
+def _go() -> str | None:
+    found = subprocess.run(["go", "version"], capture_output=True, check=False).returncode == 0
+    return None if found else "Go is not installed, so that no control plane can be built"
+
+
+def _emulator() -> str | None:
+    try:
+        emulator.check(Place.from_environment())
+    except MachineError as error:
+        return str(error)
+    return None
+
+
+RINGS = (
+    Ring(
+        "fast",
+        "rules, use cases and functions on fakes",
+        ("tests/domain", "tests/use_cases", "tests/functions", "tests/dev"),
+    ),
+    Ring(
+        "adapters",
+        "each adapter and its fake against one contract",
+        ("tests/adapters",),
+        (_postgres, _go, _emulator),
+    ),
+    Ring("chart", "what the rendered and admitted chart promises", ("tests/chart",), (_go,)),
+    Ring("machine", "real parts started, killed, stopped", ("tests/machine",), (_postgres, _go, _emulator)),
+    Ring("cluster", "the whole chain on real parts", ("tests/cluster",), (_postgres, _go, _emulator)),
+)
+
+
+def run(ring: Ring) -> Outcome:
+    """Run one ring under pytest, its output shown as it comes."""
+    outcome = Outcome(ring)
+    reasons = [reason for need in ring.needs if (reason := need())]
+    if reasons:
+        outcome.left_out = reasons[0]
+        return outcome
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        print(f"\n== ring {ring.name}: {ring.covers}", flush=True)  # noqa: T201
+        code = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *ring.paths],
+            cwd=CHECKOUT,
+            check=False,
+        ).returncode
+        _count(outcome, report)
+    if code != 0 and not outcome.failed:
+        outcome.failed = 1  # pytest itself did not get to the end
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _count(outcome: Outcome, report: Path) -> None:
+    if not report.exists():
+        return
+    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 - our own file
+        skip = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            outcome.failed += 1
+        elif skip is not None:
+            outcome.skipped.append(f"{case.get('name')}: {skip.get('message')}")
+        else:
+            outcome.passed += 1
+
+
+def summary(outcomes: list[Outcome], *, strict: bool) -> bool:
+    """Print how the rings went; whether that is good."""
+    print("\n== rings")  # noqa: T201
+    good = True
+    for each in outcomes:
+        if each.left_out:
+            print(f"{each.ring.name:10} LEFT OUT: {each.left_out}")  # noqa: T201
+            good = good and not strict
+            continue
+        word = "passed" if each.good else "FAILED"
+        counts = f"{each.passed} passed, {each.failed} failed, {len(each.skipped)} skipped"
+        print(f"{each.ring.name:10} {word}: {counts}, {each.seconds:.0f} s")  # noqa: T201
+        for skipped in each.skipped:
+            print(f"{'':10} skipped {skipped}")  # noqa: T201
+        good = good and each.good and not (strict and each.skipped)
+    passed, failed = sum(each.passed for each in outcomes), sum(each.failed for each in outcomes)
+    print(f"{passed} passed, {failed} failed, {sum(len(each.skipped) for each in outcomes)} skipped")  # noqa: T201
+    return good
+
+
+def main(names: list[str]) -> int:
+    """Run the named rings, or all."""
+    unknown = set(names) - {ring.name for ring in RINGS}
+    if unknown:
+        print(f"no such ring: {', '.join(sorted(unknown))}; there are {', '.join(r.name for r in RINGS)}")  # noqa: T201
+        return 2
+    strict = os.environ.get("CI") == "true" and sys.platform == "linux" and os.geteuid() == 0
+    outcomes = [run(ring) for ring in RINGS if not names or ring.name in names]
+    return 0 if summary(outcomes, strict=strict) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
