@@ -42,7 +42,7 @@ def api(settings: CreateStoreSettings) -> Api:
     from control_plane.adapters.token_file import TokenFile
 
     database = Database(settings.database_url, connections=settings.threads)
-    stores, outbox = PostgresStores(database), PostgresOutbox(database)
+    stores, outbox = PostgresStores(database, wake_seconds=settings.wake_seconds), PostgresOutbox(database)
     events = PubSubEvents(settings.pubsub_project_id, settings.pubsub_emulator_host)
     return Api(
         TokenFile(settings.api_tokens_file),
@@ -65,7 +65,13 @@ def provision(settings: ProvisionSettings) -> Provision:
     from control_plane.adapters.random_credentials import RandomCredentials
 
     kubernetes = KubernetesApi(settings.kubeconfig)
-    releases = HelmReleases(settings.helm, settings.chart, settings.kubeconfig, HelmRecords(kubernetes))
+    releases = HelmReleases(
+        settings.helm,
+        settings.chart,
+        settings.kubeconfig,
+        HelmRecords(kubernetes),
+        seconds=settings.helm_seconds,
+    )
     shutdown.at_shutdown(releases.stop)
     return Provision(
         PostgresWork(Database(settings.database_url, connections=settings.threads)),
@@ -73,6 +79,7 @@ def provision(settings: ProvisionSettings) -> Provision:
         releases,
         RandomCredentials(),
         PubSubEvents(settings.pubsub_project_id, settings.pubsub_emulator_host),
+        settings.lease_seconds,
     )
 
 
@@ -88,17 +95,15 @@ def reconcile(settings: ReconcileSettings) -> Reconcile:
 
     database = Database(settings.database_url, connections=settings.threads)
     fleet = PostgresFleet(database)
+    events = PubSubEvents(settings.pubsub_project_id, settings.pubsub_emulator_host)
     workloads = KubernetesWorkloads(KubernetesApi(settings.kubeconfig))
     return Reconcile(
         fleet,
-        RelayOutbox(
-            fleet,
-            PostgresOutbox(database),
-            PubSubEvents(settings.pubsub_project_id, settings.pubsub_emulator_host),
-        ),
+        RelayOutbox(fleet, PostgresOutbox(database), events, settings.wake_seconds),
         JudgeRollouts(fleet, workloads),
         workloads,
         shutdown.ProcessClock(),
         settings.cell,
         settings.pass_seconds,
+        settings.lease_seconds,
     )

@@ -42,6 +42,7 @@ class _Common(BaseSettings):
     pubsub_project_id: str
     pubsub_emulator_host: str | None = None  # host:port; only on one machine
     cell: str = Field(validation_alias="URUMI_CELL")
+    wake_seconds: float = Field(30.0, ge=1, le=600, validation_alias="URUMI_WAKE_SECONDS")
     threads: int = Field(8, ge=1, le=64)  # requests served at once by one instance
 
 
@@ -57,6 +58,8 @@ class ProvisionSettings(_Common):
 
     kubeconfig: str
     helm: Annotated[str, AfterValidator(_helm_4)] = Field(validation_alias="URUMI_HELM")
+    lease_seconds: float = Field(30.0, ge=2, le=300, validation_alias="URUMI_LEASE_SECONDS")
+    helm_seconds: int = Field(60, ge=5, le=480, validation_alias="URUMI_HELM_SECONDS")
     chart: Annotated[str, AfterValidator(_chart_folder)] = Field(validation_alias="URUMI_CHART")
 
 
@@ -64,6 +67,7 @@ class ReconcileSettings(_Common):
     """For `functions/reconcile`."""
 
     kubeconfig: str
+    lease_seconds: float = Field(30.0, ge=2, le=300, validation_alias="URUMI_LEASE_SECONDS")
     pass_seconds: float = Field(50.0, gt=0, le=540, validation_alias="URUMI_PASS_SECONDS")
 
 

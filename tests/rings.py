@@ -11,10 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 from dev.machine import emulator, postgres
 from dev.machine.errors import MachineError
@@ -99,7 +99,7 @@ def run(ring: Ring) -> Outcome:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        print(f"\n== ring {ring.name}: {ring.covers}", flush=True)  # noqa: T201
+        print(f"\n== ring {ring.name}: {ring.covers}", flush=True)
         code = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *ring.paths],
             cwd=CHECKOUT,
@@ -127,21 +127,21 @@ def _count(outcome: Outcome, report: Path) -> None:
 
 def summary(outcomes: list[Outcome], *, strict: bool) -> bool:
     """Print how the rings went; whether that is good."""
-    print("\n== rings")  # noqa: T201
+    print("\n== rings")
     good = True
     for each in outcomes:
         if each.left_out:
-            print(f"{each.ring.name:10} LEFT OUT: {each.left_out}")  # noqa: T201
+            print(f"{each.ring.name:10} LEFT OUT: {each.left_out}")
             good = good and not strict
             continue
         word = "passed" if each.good else "FAILED"
         counts = f"{each.passed} passed, {each.failed} failed, {len(each.skipped)} skipped"
-        print(f"{each.ring.name:10} {word}: {counts}, {each.seconds:.0f} s")  # noqa: T201
+        print(f"{each.ring.name:10} {word}: {counts}, {each.seconds:.0f} s")
         for skipped in each.skipped:
-            print(f"{'':10} skipped {skipped}")  # noqa: T201
+            print(f"{'':10} skipped {skipped}")
         good = good and each.good and not (strict and each.skipped)
     passed, failed = sum(each.passed for each in outcomes), sum(each.failed for each in outcomes)
-    print(f"{passed} passed, {failed} failed, {sum(len(each.skipped) for each in outcomes)} skipped")  # noqa: T201
+    print(f"{passed} passed, {failed} failed, {sum(len(each.skipped) for each in outcomes)} skipped")
     return good
 
 
@@ -149,7 +149,7 @@ def main(names: list[str]) -> int:
     """Run the named rings, or all."""
     unknown = set(names) - {ring.name for ring in RINGS}
     if unknown:
-        print(f"no such ring: {', '.join(sorted(unknown))}; there are {', '.join(r.name for r in RINGS)}")  # noqa: T201
+        print(f"no such ring: {', '.join(sorted(unknown))}; there are {', '.join(r.name for r in RINGS)}")
         return 2
     strict = os.environ.get("CI") == "true" and sys.platform == "linux" and os.geteuid() == 0
     outcomes = [run(ring) for ring in RINGS if not names or ring.name in names]

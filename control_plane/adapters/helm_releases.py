@@ -25,8 +25,7 @@ from control_plane.domain.errors import (
 )
 from control_plane.domain.store import Store
 
-_SECONDS = 60  # Helm gets SIGTERM then, on which it marks its release as failed
-_GRACE = 5  # and SIGKILL this much later; `timeout` sees to both even if this process is stopped
+_GRACE = 5  # seconds from SIGTERM to SIGKILL; `timeout` sees to both even if this process is stopped
 _SHUTDOWN_SECONDS = 5
 _HISTORY = "3"
 
@@ -45,10 +44,15 @@ _CHART_REFUSED = re.compile(
 class HelmReleases:
     """The `Releases` port, with the Helm binary at `helm` and the chart in the folder `chart`."""
 
-    deadline = float(_SECONDS + _GRACE)
+    def __init__(
+        self, helm: str, chart: str, kubeconfig: str, records: HelmRecords, *, seconds: int = 60
+    ) -> None:
+        """Each Helm process gets SIGTERM after `seconds`, on which it marks its release as failed.
 
-    def __init__(self, helm: str, chart: str, kubeconfig: str, records: HelmRecords) -> None:
-        """Raises MisconfiguredError unless `chart` is a chart."""
+        Raises MisconfiguredError unless `chart` is a chart.
+        """
+        self._seconds = seconds
+        self.deadline = float(seconds + _GRACE)
         self._helm = helm
         self._chart = chart
         self._records = records
@@ -69,7 +73,8 @@ class HelmReleases:
         output = self._run(
             [
                 "upgrade", "--install", name, self._chart, "--namespace", name,
-                "--history-max", _HISTORY, "--timeout", f"{_SECONDS}s", "--output", "json", "--values", "-",
+                "--history-max", _HISTORY, "--timeout", f"{self._seconds}s",
+                "--output", "json", "--values", "-",
             ],
             json.dumps(values).encode(),
         )  # fmt: skip
@@ -90,7 +95,7 @@ class HelmReleases:
 
     def _run(self, arguments: list[str], stdin: bytes = b"") -> bytes:
         # `timeout` leads a process group of its own, and signals all of it.
-        argv = ["timeout", "-k", str(_GRACE), str(_SECONDS), self._helm, *arguments]
+        argv = ["timeout", "-k", str(_GRACE), str(self._seconds), self._helm, *arguments]
         with self._lock:
             if self._stopping:
                 raise TemporaryError("the worker was told to end")
@@ -117,7 +122,7 @@ class HelmReleases:
         if self._stopping:
             return TemporaryError("the worker was told to end")
         if code in (124, 137):
-            return TemporaryError(f"helm did not end within {_SECONDS} s")
+            return TemporaryError(f"helm did not end within {self._seconds} s")
         if "exceeded quota" in stderr:
             return PermanentError(f"quota exceeded: {last}")
         if _CHART_REFUSED.search(stderr):

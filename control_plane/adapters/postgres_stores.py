@@ -17,7 +17,7 @@ from control_plane.domain.store import Actor, AuditEntry, NewStore, Store, Store
 from control_plane.ports import Accepted, Announcement, IdempotencyKey, Page
 
 # A store that nobody has taken by then is announced again.
-_GRACE = "clock_timestamp() + interval '30 seconds'"
+_GRACE = "clock_timestamp() + make_interval(secs => :wake_seconds)"
 
 # Key, row, outbox and audit are one statement: all of it is there, or none of it. A key
 # that is in use claims nothing, and then nothing is added; one older than a day is free again.
@@ -89,8 +89,9 @@ SELECT {STORE_COLUMNS}, FALSE FROM target WHERE NOT EXISTS (SELECT FROM changed)
 class PostgresStores:
     """The `Stores` port."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, wake_seconds: float = 30.0) -> None:
         self._database = database
+        self._wake_seconds = float(wake_seconds)
 
     def add(self, order: NewStore, key: IdempotencyKey | None, actor: Actor) -> Accepted:
         """See the port. Raises LookupError where the cell is not registered."""
@@ -100,6 +101,7 @@ class PostgresStores:
             "key": key.key if key else None,
             "body_digest": key.body_digest if key else None,
             "announcement": announcement,
+            "wake_seconds": self._wake_seconds,
             "actor": actor.name,
             "cause": actor.cause,
             "action": "created",
@@ -176,6 +178,7 @@ class PostgresStores:
                 "id": store_id,
                 "customer_id": customer_id,
                 "announcement": announcement,
+                "wake_seconds": self._wake_seconds,
                 "actor": actor.name,
                 "cause": actor.cause,
                 "action": "deletion asked",

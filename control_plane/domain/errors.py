@@ -27,6 +27,10 @@ class MisconfiguredError(Exception):
     """A setting of this process is wrong. Nobody's store is at fault, so nothing is given up."""
 
 
+class HostnameTakenError(Exception):
+    """A live store has the host name that was drawn: draw again."""
+
+
 class UnknownStoreError(PermanentError):
     """A message names a store that has no row."""
 

@@ -23,7 +23,7 @@ from control_plane.ports import Cluster, Credentials, Events, Leased, Releases, 
 log = structlog.get_logger()
 
 LEASE_SECONDS = 30.0  # renewed before every step; each step but Helm's ends well within it
-LEASE_MARGIN_SECONDS = 10.0  # between Helm's hard deadline and the end of the lease
+LEASE_MARGIN_SECONDS = 5.0  # between Helm's hard deadline and the end of the lease
 ROLLOUT_SECONDS = 15 * 60.0  # pods that are not ready by then are given up
 FAILURE_LIMIT = 10
 _BACK_OFF_SECONDS = (5.0, 300.0)  # doubles from the first to the last
@@ -39,6 +39,7 @@ class Provision:
     releases: Releases
     credentials: Credentials
     events: Events
+    lease_seconds: float = LEASE_SECONDS
 
     def __call__(self, store_id: UUID, *, cause: str) -> None:
         """Work on the store until its newest intent is in the cluster, or why it is not is in its row.
@@ -49,10 +50,10 @@ class Provision:
         actor = Actor("provision", cause)
         unforeseen: Exception | None = None
         try:
-            leased = self.work.take(store_id, seconds=LEASE_SECONDS)
+            leased = self.work.take(store_id, seconds=self.lease_seconds)
             while leased:
                 unforeseen = self._attempt(leased, actor) or unforeseen
-                leased = self.work.finish(leased, seconds=LEASE_SECONDS)
+                leased = self.work.finish(leased, seconds=self.lease_seconds)
         except LeaseLostError:
             log.warning("lease_lost", store_id=str(store_id))
         if unforeseen:
@@ -98,11 +99,11 @@ class Provision:
         store, lease = leased.store, leased.lease
         plan = PLANS[store.plan]
         self.work.begin(leased, actor)
-        self.work.renew(lease, seconds=LEASE_SECONDS)
+        self.work.renew(lease, seconds=self.lease_seconds)
         self.cluster.ensure_namespace(store)
-        self.work.renew(lease, seconds=LEASE_SECONDS)
+        self.work.renew(lease, seconds=self.lease_seconds)
         self.cluster.ensure_quota(store, plan)
-        self.work.renew(lease, seconds=LEASE_SECONDS)
+        self.work.renew(lease, seconds=self.lease_seconds)
         secret = self.cluster.ensure_credentials(store, self.credentials)
         values = chart_values(store, plan, secret)
         # Whatever happens to this process, Helm is dead before the lease ends.
@@ -119,7 +120,7 @@ class Provision:
         self.events.rollout_started()
 
     def _remove(self, leased: Leased, actor: Actor) -> None:
-        self.work.renew(leased.lease, seconds=LEASE_SECONDS)
+        self.work.renew(leased.lease, seconds=self.lease_seconds)
         self.cluster.remove_namespace(leased.store)
         self.work.record_removal(leased, actor)
         self.events.rollout_started()

@@ -52,6 +52,7 @@ class Reconcile:
     clock: Clock
     cell: str
     budget: float  # seconds that a pass may last
+    lease_seconds: float = LEASE_SECONDS
 
     def __call__(self, *, cause: str) -> Summary:
         """Run a pass, unless one is running.
@@ -78,7 +79,9 @@ class _Pass:
 
     def once(self) -> bool:
         """Take the lease, go round until nothing young is in motion; whether to do it again."""
-        lease = self._fleet.begin_pass(self._parts.cell, seconds=LEASE_SECONDS, full_every=FULL_PASS_SECONDS)
+        lease = self._fleet.begin_pass(
+            self._parts.cell, seconds=self._parts.lease_seconds, full_every=FULL_PASS_SECONDS
+        )
         if lease is None:
             return False
         watermark: Watermark | None = None
@@ -124,7 +127,7 @@ class _Pass:
         if self._parts.clock.monotonic() < self._relay_due:
             return True
         self._relay(lease)
-        return self._fleet.renew_pass(lease, seconds=LEASE_SECONDS)
+        return self._fleet.renew_pass(lease, seconds=self._parts.lease_seconds)
 
     def _relay(self, lease: PassLease) -> None:
         self._relay_due = self._parts.clock.monotonic() + _RELAY_SECONDS

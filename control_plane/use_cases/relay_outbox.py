@@ -19,13 +19,14 @@ class RelayOutbox:
     fleet: Fleet
     outbox: Outbox
     events: Events
+    wake_seconds: float = WAKE_SECONDS
 
     def __call__(self, lease: PassLease) -> int:
         """Wake what is due and publish what is unpublished; returns how many the broker took.
 
         A broker that does not answer costs one time limit, and nothing is lost.
         """
-        self.fleet.wake_due(lease, every=WAKE_SECONDS, limit=_BATCH)
+        self.fleet.wake_due(lease, every=self.wake_seconds, limit=_BATCH)
         waiting = self.outbox.unpublished(older_than=_DIRECT_SECONDS, limit=_BATCH)
         if not waiting or not self.events.announce(
             [each.intent for each in waiting], timeout=_PUBLISH_SECONDS

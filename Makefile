@@ -1,0 +1,49 @@
+# `make` shows what there is. CLUSTER=simulated|node|kind|existing chooses the cluster.
+
+urumi = .venv/bin/urumi
+compile = .venv/bin/uv pip compile --quiet --generate-hashes --python-version 3.11 --universal --no-emit-index-url
+
+.PHONY: help demo up down clean status ready test test-fast check format lock
+
+##@ Run it
+help: ## show this index
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: ready ## from nothing to a running store, with progress
+	@$(urumi) demo
+
+up: ready ## start all parts, or those that do not run
+	@$(urumi) up
+
+status: ready ## each part: running or not, address, log, last error
+	@$(urumi) status
+
+down: ## stop everything that was started here; data stays
+	@if [ -x $(urumi) ]; then $(urumi) down; fi
+
+clean: ## stop everything and remove all local data
+	@if [ -x $(urumi) ]; then $(urumi) clean; fi
+	@rm -rf .local
+
+##@ Work on it
+test: ready ## all tests that this machine can run, and what was left out
+	@.venv/bin/python -m tests.rings
+
+test-fast: ready ## the tests that take seconds and need no parts
+	@.venv/bin/python -m tests.rings fast
+
+check: ready ## formatters, linters, types, import contract, shell, YAML, chart
+	@dev/check
+
+format: ready ## put the Python files into shape
+	@.venv/bin/ruff check --quiet --fix --exit-zero
+	@.venv/bin/ruff format
+
+lock: ready ## resolve requirements*.in anew into the locked requirements*.txt
+	$(compile) requirements.in -o requirements.txt
+	$(compile) requirements-dev.in -o requirements-dev.txt
+
+ready: ## install what is missing (the others do it by themselves)
+	@dev/bootstrap

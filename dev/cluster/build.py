@@ -1,0 +1,185 @@
+"""Builds the pinned cluster tools once and keeps them in the user's cache folder.
+
+`python -m dev.cluster.build` builds all of them and prints where they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from dev.cluster import go
+from dev.cluster.cluster import ClusterError, Say
+from dev.cluster.lock import locked
+
+_PACKAGES = {
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+    "helm": "helm.sh/helm/v4/cmd/helm",
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kwok": "sigs.k8s.io/kwok/cmd/kwok",
+}
+_STAGES = "kwok-stages"
+_STAGE_SETS = ("node/fast", "node/heartbeat", "pod/fast")
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Where the built tools are."""
+
+    folder: Path
+
+    @property
+    def kube_apiserver(self) -> Path:
+        return self.folder / "kube-apiserver"
+
+    @property
+    def kube_controller_manager(self) -> Path:
+        return self.folder / "kube-controller-manager"
+
+    @property
+    def kube_scheduler(self) -> Path:
+        return self.folder / "kube-scheduler"
+
+    @property
+    def helm(self) -> Path:
+        return self.folder / "helm"
+
+    @property
+    def etcd(self) -> Path:
+        return self.folder / "etcd"
+
+    @property
+    def kwok(self) -> Path:
+        return self.folder / "kwok"
+
+    @property
+    def kwok_stages(self) -> Path:
+        """Folder of the Stage files that kwok's own module ships."""
+        return self.folder / _STAGES
+
+
+def tools(say: Say) -> Tools:
+    """All tools, built if they are not there yet. Raises ClusterError."""
+    return _built([*_PACKAGES, _STAGES], say)
+
+
+def helm(say: Say) -> Path:
+    """The pinned Helm alone, for clusters that we do not run ourselves. Raises ClusterError."""
+    return _built(["helm"], say).helm
+
+
+def _built(wanted: Iterable[str], say: Say) -> Tools:
+    found = go.find()
+    flags = _flags()
+    folder = _cache() / _digest(found, flags)
+
+    def missing() -> list[str]:
+        return [name for name in wanted if not (folder / name).exists()]
+
+    if missing():
+        with locked(
+            folder.with_suffix(".lock"), waiting=lambda: say("another run is building the tools; waiting")
+        ):
+            # Somebody else may have built them while we waited for the lock.
+            if names := missing():
+                _build(names, folder, flags, say)
+    return Tools(folder)
+
+
+def _build(names: list[str], folder: Path, flags: list[str], say: Say) -> None:
+    say(
+        f"building {', '.join(names)} once into {folder}: all tools take 6 to 10 minutes on 2 cores "
+        "the first time, Helm alone about 2"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        for number, name in enumerate(names, start=1):
+            task = progress.add_task(f"building {name} ({number} of {len(names)})")
+            started = time.monotonic()
+            _build_one(name, folder, flags)
+            progress.remove_task(task)
+            say(f"{name} built in {time.monotonic() - started:.0f} s ({number} of {len(names)})")
+    say(f"cluster tools built in {time.monotonic() - began:.0f} s")
+
+
+def _build_one(name: str, folder: Path, flags: list[str]) -> None:
+    """Make one tool beside its place and rename it, so that a tool which exists is whole."""
+    beside = folder / f".{name}.new"
+    if name == _STAGES:
+        shutil.rmtree(beside, ignore_errors=True)
+        _copy_stages(beside)
+    else:
+        go.run(["build", *flags, "-o", str(beside), _PACKAGES[name]])
+    beside.rename(folder / name)
+
+
+def _copy_stages(target: Path) -> None:
+    module = Path(go.run(["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"]).strip())
+    target.mkdir()
+    for stages in _STAGE_SETS:
+        for source in sorted((module / "kustomize/stage" / stages).glob("*.yaml")):
+            if source.name != "kustomization.yaml":
+                shutil.copyfile(source, target / source.name)
+    if not any(target.iterdir()):
+        raise ClusterError(f"no Stage files in {module}: has a new version of kwok moved them?")
+
+
+def _flags() -> list[str]:
+    kubernetes, helm_version = go.required("k8s.io/kubernetes"), go.required("helm.sh/helm/v4")
+    major, minor = kubernetes.removeprefix("v").split(".")[:2]
+    versions = {
+        # Without these the servers call themselves v0.0.0, and Helm only v4.2.
+        "k8s.io/component-base/version.gitVersion": kubernetes,
+        "k8s.io/component-base/version.gitMajor": major,
+        "k8s.io/component-base/version.gitMinor": minor,
+        "helm.sh/helm/v4/internal/version.version": helm_version,
+    }
+    named = " ".join(f"-X {name}={value}" for name, value in versions.items())
+    return ["-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {named}"]
+
+
+def _digest(found: go.Go, flags: list[str]) -> str:
+    digest = hashlib.sha256()
+    for part in (
+        (go.MODULE / "go.mod").read_bytes(),
+        (go.MODULE / "go.sum").read_bytes(),
+        found.version.encode(),
+        found.platform.encode(),
+        *(flag.encode() for flag in flags),
+    ):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()[:16]
+
+
+def _cache() -> Path:
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # The XDG rules: a relative path there is invalid and to be ignored.
+    return (named if named.is_absolute() else Path.home() / ".cache") / "urumi" / "cluster"
+
+
+def _main() -> int:
+    console = Console(stderr=True)
+    try:
+        built = tools(lambda line: console.print(line, highlight=False, soft_wrap=True))
+    except ClusterError as error:
+        console.print(f"error: {error}", style="red", highlight=False, markup=False)
+        return 1
+    sys.stdout.writelines(f"{name}  {built.folder / name}\n" for name in (*_PACKAGES, _STAGES))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(_main())

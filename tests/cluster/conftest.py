@@ -1,0 +1,55 @@
+"""One running copy of everything for this ring, on ports and in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.machine import machine
+from dev.machine.place import Place
+from tests.cluster.world import World
+
+SETTINGS = {
+    "CLUSTER": "simulated",
+    "URUMI_POD_DELAY": "0",
+    "URUMI_TICK_SECONDS": "1",
+    "URUMI_UNSAFE_FAST": "1",
+    # Short, so that what a death leaves behind is taken up within seconds.
+    "URUMI_LEASE_SECONDS": "5",
+    "URUMI_HELM_SECONDS": "15",
+    "URUMI_WAKE_SECONDS": "5",
+}
+
+
+@pytest.fixture(scope="session")
+def whole() -> Iterator[World]:
+    """All parts, running; stopped and removed at the end."""
+    before = {name: os.environ.get(name) for name in (*SETTINGS, "KUBECONFIG", "DATABASE_URL")}
+    os.environ.update(SETTINGS)
+    os.environ.pop("KUBECONFIG", None)
+    os.environ.pop("DATABASE_URL", None)
+    folder = Path(tempfile.mkdtemp(prefix="urumi-test-"))
+    folder.chmod(0o711)  # Postgres runs as another user, and must get to its own folder
+    place = Place(folder)
+    try:
+        yield World(place, machine.up(place, print))
+    finally:
+        machine.clean(place, print)
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@pytest.fixture
+def world(whole: World) -> World:
+    """The same, with every part running again whatever the last test killed."""
+    whole.up()
+    return whole

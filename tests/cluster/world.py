@@ -1,0 +1,149 @@
+"""The whole chain on real parts, as the tests of this ring see it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from sqlalchemy import NullPool, create_engine, text
+
+from control_plane.adapters.kubernetes_api import KubernetesApi
+from dev.machine import machine, processes
+from dev.machine.place import Place
+
+END_STATES = {"READY", "FAILED", "DELETED"}
+
+
+@dataclass
+class World:
+    """One running copy of everything, and hands to use and to break it."""
+
+    place: Place
+    values: dict[str, str]
+
+    def up(self) -> None:
+        """Start what does not run, as a person would with `urumi up`."""
+        self.values = machine.up(self.place, lambda _: None)
+
+    def kill(self, part: str) -> None:
+        """SIGKILL a part with all its processes."""
+        assert processes.running(self.place, part), f"{part} does not run, so it cannot be killed"
+        processes.kill(self.place, part)
+
+    @property
+    def cluster(self) -> KubernetesApi:
+        """The API server, as the cluster's admin."""
+        return KubernetesApi(self.values["KUBECONFIG"])
+
+    def sql(self, statement: str, **parameters: Any) -> Sequence[Any]:
+        """Rows of the database."""
+        engine = create_engine(self.values["DATABASE_URL"], poolclass=NullPool)
+        with engine.begin() as connection:
+            result = connection.execute(text(statement), parameters)
+            return result.mappings().all() if result.returns_rows else []
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """One request to the public API."""
+        headers = {"Authorization": f"Bearer {self.values['URUMI_API_TOKEN']}", **more.pop("headers", {})}
+        return httpx.request(method, self.values["URUMI_API_URL"] + path, headers=headers, timeout=30, **more)
+
+    def create(self, **fields: Any) -> str:
+        """Create one store and return its id; it must be accepted."""
+        answer = self.request("POST", "/stores", json=an_order(**fields))
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    def create_many(self, count: int) -> list[str]:
+        """Create stores, eight at a time."""
+        with ThreadPoolExecutor(8) as threads:
+            return list(threads.map(lambda _: self.create(), range(count)))
+
+    def show(self, store_id: str) -> dict[str, Any]:
+        """A store as its customer sees it."""
+        shown: dict[str, Any] = self.request("GET", f"/stores/{store_id}").json()
+        return shown
+
+    def show_row(self, store_id: str) -> dict[str, Any]:
+        """A store as the database has it."""
+        return dict(self.sql("SELECT * FROM stores WHERE id = :id", id=store_id)[0])
+
+    def states(self, ids: Iterable[str]) -> Counter[str]:
+        """How many of these stores are in which state."""
+        rows = self.sql(
+            "SELECT state, count(*) AS n FROM stores WHERE id = ANY(CAST(:ids AS uuid[])) GROUP BY state",
+            ids=list(ids),
+        )
+        return Counter({row["state"]: row["n"] for row in rows})
+
+    def settle(self, ids: Sequence[str], *, seconds: float = 120) -> Counter[str]:
+        """Wait until every store has arrived somewhere, unaided; the states at the end."""
+        give_up = time.monotonic() + seconds
+        while set(states := self.states(ids)) - END_STATES and time.monotonic() < give_up:
+            time.sleep(0.1)
+        stuck = self.sql(
+            "SELECT id, state, reason, failures FROM stores "
+            "WHERE id = ANY(CAST(:ids AS uuid[])) AND state NOT IN ('READY', 'FAILED', 'DELETED')",
+            ids=list(ids),
+        )
+        assert not stuck, f"not settled after {seconds} s: {[dict(row) for row in stuck]}"
+        return states
+
+    def assert_whole(self, ids: Sequence[str]) -> None:
+        """What must hold of stores that were to become READY, whatever happened meanwhile."""
+        assert self.settle(ids) == {"READY": len(ids)}
+        for store_id in ids:
+            name = f"store-{store_id}"
+            records = self.release_records(name)
+            assert [each["status"] for each in records][-1] == "deployed", records
+            assert {each["name"] for each in records} == {name}
+        unpublished = self.sql("SELECT count(*) AS n FROM outbox WHERE published_at IS NULL")[0]["n"]
+        assert unpublished == 0
+        forbidden = self.sql("""
+            SELECT a.* FROM audit a WHERE from_state <> to_state
+            AND NOT EXISTS (SELECT FROM moves m WHERE m.from_state = a.from_state AND m.to_state = a.to_state)
+        """)
+        assert not forbidden
+
+    def release_records(self, namespace: str) -> list[dict[str, str]]:
+        """The labels of Helm's records in a namespace, oldest first."""
+        path = f"/api/v1/namespaces/{namespace}/secrets"
+        pages = self.cluster.pages(path, selector="owner=helm")
+        labels = [item["metadata"]["labels"] for page in pages for item in page["items"]]
+        return sorted(labels, key=lambda each: int(each["version"]))
+
+    def push(self, body: bytes) -> httpx.Response:
+        """Deliver a message to provision as Pub/Sub would."""
+        message = {"data": base64.b64encode(body).decode(), "messageId": str(uuid4()), "attributes": {}}
+        return httpx.post(
+            self.values["URUMI_PROVISION_URL"] + "/projects/p/topics/store-intents",
+            json={"subscription": "projects/p/subscriptions/s", "message": message},
+            timeout=90,
+        )
+
+    def publish(self, *bodies: bytes) -> None:
+        """Put messages on the real topic."""
+        messages = [{"data": base64.b64encode(body).decode()} for body in bodies]
+        project, host = self.values["PUBSUB_PROJECT_ID"], self.values["PUBSUB_EMULATOR_HOST"]
+        httpx.post(
+            f"http://{host}/v1/projects/{project}/topics/store-intents:publish", json={"messages": messages}
+        ).raise_for_status()
+
+
+def an_order(**fields: Any) -> dict[str, Any]:
+    """The body of POST /stores, with a fresh name."""
+    name = f"shop-{uuid4().hex[:12]}"
+    return {"name": name, "title": f"The shop {name}", "admin_email": "owner@example.com", **fields}
+
+
+def an_intent(store_id: str, generation: int = 1, schema_version: int = 1) -> bytes:
+    """The body of a message."""
+    fields = {"store_id": store_id, "generation": generation, "schema_version": schema_version}
+    return json.dumps(fields).encode()

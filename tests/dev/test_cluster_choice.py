@@ -1,0 +1,214 @@
+"""Which provider is chosen, and when `existing` may be used."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dev.cluster import existing, kind, providers
+from dev.cluster.cluster import ClusterError
+from dev.cluster.existing import Existing
+from dev.cluster.kind import Kind
+from dev.cluster.simulated import Simulated
+from dev.machine.place import Place
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch):
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.delenv("URUMI_CONTEXT", raising=False)
+
+
+def _kubeconfig(file: Path, *contexts: str, current: str = "") -> Path:
+    file.write_text(
+        yaml.safe_dump(
+            {
+                "current-context": current,
+                "contexts": [
+                    {"name": one, "context": {"cluster": f"c-{one}", "user": "me"}} for one in contexts
+                ],
+                "clusters": [
+                    {
+                        "name": f"c-{one}",
+                        "cluster": {"server": "https://x", "certificate-authority": "ca.crt"},
+                    }
+                    for one in contexts
+                ],
+                "users": [{"name": "me", "user": {"token": f"of {file.name}"}}],
+            }
+        )
+    )
+    return file
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Say which providers fit, by their reasons not to."""
+
+    def set_reasons(*, kind: str | None, simulated: str | None) -> None:
+        monkeypatch.setattr(Kind, "unfit", lambda _: kind)
+        monkeypatch.setattr(Simulated, "unfit", lambda _: simulated)
+
+    return set_reasons
+
+
+class TestChoice:
+    def test_kind_comes_first_where_it_fits(self, fits):
+        fits(kind=None, simulated=None)
+        assert providers.choose(None).name == "kind"
+
+    def test_simulated_where_kind_does_not_fit(self, fits):
+        fits(kind="no Docker", simulated=None)
+        assert providers.choose("").name == "simulated"
+
+    def test_nothing_fits_says_why_each(self, fits):
+        fits(kind="no Docker", simulated="no Go")
+        with pytest.raises(ClusterError, match=r"(?s)kind: no Docker.*simulated: no Go"):
+            providers.choose(None)
+
+    def test_a_kubeconfig_alone_is_not_on_purpose(self, fits, monkeypatch):
+        fits(kind=None, simulated=None)
+        monkeypatch.setenv("KUBECONFIG", "/some/file")
+        assert providers.choose(None).name == "kind"
+
+    def test_a_kubeconfig_with_its_context_is(self, monkeypatch):
+        monkeypatch.setenv("KUBECONFIG", "/some/file")
+        monkeypatch.setenv("URUMI_CONTEXT", "shop")
+        assert providers.choose(None).name == "existing"
+
+    def test_one_named_is_given_even_where_it_does_not_fit(self, fits):
+        fits(kind="no Docker", simulated="no Go")
+        assert providers.choose("kind").name == "kind"
+
+    def test_an_unknown_name_lists_the_known(self):
+        with pytest.raises(ClusterError, match=r"'node'.*existing, kind, simulated"):
+            providers.choose("node")
+
+
+class TestExisting:
+    def test_without_kubeconfig_it_says_what_to_set(self):
+        assert "set KUBECONFIG" in str(Existing().unfit())
+
+    def test_a_foreign_context_is_refused_and_the_way_named(self, tmp_path, monkeypatch):
+        file = _kubeconfig(tmp_path / "config", "production", current="production")
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        with pytest.raises(ClusterError, match="URUMI_CONTEXT=production"):
+            Existing().up(Place(tmp_path / "place"), lambda _: None)
+        assert not (tmp_path / "place" / "kubeconfig").exists()
+
+    def test_it_is_taken_when_named_on_purpose(self, tmp_path, monkeypatch):
+        file = _kubeconfig(tmp_path / "config", "production", current="production")
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        monkeypatch.setenv("URUMI_CONTEXT", "production")
+        assert Existing().unfit() is None
+
+    @pytest.mark.parametrize("context", existing.OURS)
+    def test_our_own_context_needs_no_naming(self, tmp_path, monkeypatch, context):
+        monkeypatch.setenv("KUBECONFIG", str(_kubeconfig(tmp_path / "config", context, current=context)))
+        assert Existing().unfit() is None
+
+    def test_an_unknown_context_lists_the_known(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("KUBECONFIG", str(_kubeconfig(tmp_path / "config", "a", "b")))
+        monkeypatch.setenv("URUMI_CONTEXT", "c")
+        assert "'c'" in str(Existing().unfit())
+        assert "a, b" in str(Existing().unfit())
+
+    def test_a_file_that_is_no_kubeconfig_is_named(self, tmp_path, monkeypatch):
+        (tmp_path / "config").write_text("contexts: [1]")
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+        assert "is not a kubeconfig" in str(Existing().unfit())
+
+    def test_only_the_chosen_context_is_copied_with_absolute_paths(self, tmp_path, monkeypatch):
+        first = _kubeconfig(tmp_path / "first", "a", current="a")
+        second = _kubeconfig(tmp_path / "second", "a", "b", current="b")
+        monkeypatch.setenv("KUBECONFIG", os.pathsep.join([str(first), str(second)]))
+        monkeypatch.setenv("URUMI_CONTEXT", "b")
+        monkeypatch.setattr(existing, "answers", lambda kubeconfig, patience: True)
+        monkeypatch.setattr(existing.build, "helm", lambda say: Path("/helm"))
+        place = Place(tmp_path / "place")
+        place.root.mkdir()
+        cluster = Existing().up(place, lambda _: None)
+        written = yaml.safe_load(cluster.kubeconfig.read_text())
+        assert [one["name"] for one in written["contexts"]] == ["b"]
+        assert written["current-context"] == "b"
+        assert written["clusters"][0]["cluster"]["certificate-authority"] == str(tmp_path / "ca.crt")
+        assert written["users"][0]["user"]["token"] == "of first"  # the first file that has the name wins
+        assert cluster.kubeconfig.stat().st_mode & 0o077 == 0
+        assert cluster.parts == ()
+
+
+STAND_IN = """#!/bin/sh
+echo "$(basename "$0") $*" >> {log}
+case "$(basename "$0") $*" in
+  "docker info") exit {info} ;;
+  "kind get clusters") echo "other"; {clusters} ;;
+  "kind get kubeconfig --name urumi") echo "the kubeconfig" ;;
+esac
+"""
+
+
+class TestKind:
+    @pytest.fixture
+    def machine(self, tmp_path, monkeypatch):
+        """Stand-ins for docker and kind that write down how they were called."""
+        log = tmp_path / "calls"
+
+        def make(*, info: int = 0, clusters: str = "true") -> Path:
+            folder = tmp_path / "bin"
+            folder.mkdir()
+            for name in ("docker", "kind"):
+                (folder / name).write_text(STAND_IN.format(log=log, info=info, clusters=clusters))
+                (folder / name).chmod(0o755)
+            monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
+            monkeypatch.setattr(kind, "answers", lambda kubeconfig, patience: True)
+            monkeypatch.setattr(kind.build, "helm", lambda say: Path("/helm"))
+            return log
+
+        return make
+
+    @pytest.fixture
+    def place(self, tmp_path):
+        (tmp_path / "place").mkdir()
+        return Place(tmp_path / "place")
+
+    def test_made_where_there_is_none(self, machine, place):
+        log = machine()
+        cluster = Kind().up(place, lambda _: None)
+        create = f"kind create cluster --name urumi --kubeconfig {place.kubeconfig} --wait 120s"
+        assert create in log.read_text().splitlines()
+        assert cluster.kubeconfig.read_text() == "the kubeconfig\n"
+        assert cluster.pods == "real"
+
+    def test_reused_and_started_where_there_is_one(self, machine, place):
+        log = machine(clusters="echo urumi")
+        Kind().up(place, lambda _: None)
+        calls = log.read_text().splitlines()
+        assert "docker start urumi-control-plane" in calls
+        assert not [call for call in calls if call.startswith("kind create")]
+
+    def test_down_stops_ours_only(self, machine, place):
+        log = machine(clusters="echo urumi")
+        Kind().down(place)
+        assert log.read_text().splitlines() == ["kind get clusters", "docker stop urumi-control-plane"]
+
+    def test_down_touches_no_other_cluster(self, machine, place):
+        log = machine()
+        Kind().down(place)
+        assert log.read_text().splitlines() == ["kind get clusters"]
+
+    def test_a_silent_engine_is_unfit(self, machine, place):
+        machine(info=1)
+        with pytest.raises(ClusterError, match="Docker engine does not answer"):
+            Kind().up(place, lambda _: None)
+
+    def test_no_docker_is_unfit(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert "install a Docker engine" in str(Kind().unfit())
+
+
+def test_no_go_makes_simulated_unfit(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "there is no `go`" in str(Simulated().unfit())

@@ -1,0 +1,129 @@
+"""The tables that the fakes of all database ports share, with the rules of the migrations."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar, cast
+from uuid import UUID, uuid4
+
+from control_plane.domain.events import StoreIntent
+from control_plane.domain.store import MOVES, Actor, AuditEntry, Store, StoreState
+from control_plane.ports import Announcement, Watermark
+from tests.fakes.clock import FakeClock
+
+_S = StoreState
+
+
+class RuleBrokenError(Exception):
+    """What the real database would refuse."""
+
+
+@dataclass(frozen=True)
+class Row(Store):
+    """All columns of `stores`: those that people see, and those of leases and deadlines."""
+
+    next_attempt_at: datetime
+    lease_holder: str | None = None
+    lease_until: datetime | None = None
+    lease_token: int = 0
+    deadline_at: datetime | None = None
+
+    def store(self) -> Store:
+        """The columns that people see."""
+        return Store(**{field.name: getattr(self, field.name) for field in fields(Store)})
+
+
+@dataclass
+class OutboxRow:
+    """One row of `outbox`."""
+
+    announcement: Announcement
+    created_at: datetime
+    published_at: datetime | None = None
+
+
+@dataclass
+class CellRow:
+    """One row of `cells`."""
+
+    id: UUID
+    pass_token: int = 0
+    pass_until: datetime | None = None
+    seen_at: datetime | None = None
+    full_pass_at: datetime | None = None
+    watermark: Watermark | None = None
+
+
+class Tables:
+    """What the fakes share: one lock is their transaction, one method writes a store's row."""
+
+    def __init__(self, clock: FakeClock, *cells: str) -> None:
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.cells = {name: CellRow(uuid4()) for name in cells}
+        self.rows: dict[UUID, Row] = {}
+        self.outbox: list[OutboxRow] = []
+        self.audit: dict[UUID, list[AuditEntry]] = {}
+        self.keys: dict[tuple[UUID, str], tuple[str, UUID, datetime]] = {}
+
+    @property
+    def now(self) -> datetime:
+        """The database's clock, which never shows one time twice."""
+        self.clock.now += timedelta(microseconds=1)
+        return self.clock.now
+
+    def write(self, row: Row, actor: Actor, action: str, *, audited: bool = True, **changes: Any) -> Row:
+        """Change a row and write its audit entry, or raise RuleBrokenError and change nothing."""
+        after = replace(row, **{"updated_at": self.now, **changes})
+        if after.state is not row.state and after.state not in MOVES[row.state]:
+            raise RuleBrokenError(f"a store may not move from {row.state} to {after.state}")
+        if after.state is _S.FAILED and after.reason is None:
+            raise RuleBrokenError("a failed store says why")
+        self.rows[row.id] = after
+        if audited:
+            self.tell(after, actor, action, row.state)
+        return after
+
+    def tell(self, row: Row, actor: Actor, action: str, before: StoreState | None) -> None:
+        """Write an audit entry."""
+        entry = AuditEntry(
+            self.now, actor.name, actor.cause, action, before, row.state, row.generation, row.reason
+        )
+        self.audit.setdefault(row.id, []).append(entry)
+
+    def announce(self, row: Row) -> Announcement:
+        """Write an outbox row."""
+        announcement = Announcement(uuid4(), StoreIntent(row.id, row.generation))
+        self.outbox.append(OutboxRow(announcement, self.now))
+        return announcement
+
+
+class _OfTables(Protocol):
+    @property
+    def tables(self) -> Tables: ...
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def transaction(method: F) -> F:
+    """Nobody else sees or changes the tables while the method runs."""
+
+    @functools.wraps(method)
+    def alone(self: _OfTables, *args: Any, **kwargs: Any) -> Any:
+        with self.tables.lock:
+            return method(self, *args, **kwargs)
+
+    return cast(F, alone)
+
+
+def held(row: Row, now: datetime) -> bool:
+    return row.lease_until is not None and row.lease_until > now
+
+
+def unfinished(row: Row) -> bool:
+    return row.applied_generation < row.generation and row.state is not _S.FAILED

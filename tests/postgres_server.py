@@ -1,0 +1,101 @@
+"""A PostgreSQL server for the tests alone, with a fresh migrated database for each of them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from control_plane.migrate import migrate
+from dev.machine import database, postgres, postgres_home
+from dev.machine.place import Place
+from dev.machine.processes import Running
+from tests.builders import CELL
+
+_PREFIX = "urumi-test-postgres-"
+_OWNER = "owner.json"
+_TEMPLATE = "migrated"
+
+
+class Server:
+    """A running server. Databases are copies of one that was migrated once."""
+
+    def __init__(self, place: Place, url: str) -> None:
+        self.log = place.log(postgres.PART)
+        self._url = url
+        self._numbers = itertools.count(1)
+        # Whose database a line of the log is about.
+        self.run("ALTER SYSTEM SET log_line_prefix = '%d '")
+        self.run("SELECT pg_reload_conf()")
+        migrate(self.empty_database(_TEMPLATE), [CELL])
+
+    def database(self) -> str:
+        """The URL of a new database with the schema and one cell in it."""
+        return self._create(f"test_{next(self._numbers)}", f" TEMPLATE {_TEMPLATE}")
+
+    def empty_database(self, name: str = "") -> str:
+        """The URL of a new database with nothing in it."""
+        return self._create(name or f"test_{next(self._numbers)}", "")
+
+    def drop(self, url: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        self.run(f"DROP DATABASE {database_name(url)} WITH (FORCE)")
+
+    def run(self, sql: str) -> list[Any]:
+        """One statement in the server's own database."""
+        connection = database.connect(self._url, "postgres")
+        try:
+            return list(connection.run(sql) or [])
+        finally:
+            connection.close()
+
+    def _create(self, name: str, template: str) -> str:
+        self.run(f"CREATE DATABASE {name}{template}")
+        return f"{self._url.rpartition('/')[0]}/{name}"
+
+
+def database_name(url: str) -> str:
+    """The name of the database that a URL leads to."""
+    return url.rpartition("/")[2]
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """Start a server, and remove it with all it holds at the end."""
+    _remove_leftovers()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    folder.chmod(0o711)  # Postgres runs as another user, and must get to its own folder
+    me = Running("tests", os.getpid(), psutil.Process().create_time(), "")
+    (folder / _OWNER).write_text(json.dumps(asdict(me)))
+    try:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("URUMI_UNSAFE_FAST", "1")
+            environment.delenv("DATABASE_URL", raising=False)  # never the database of whoever runs the tests
+            url = postgres.up(Place(folder), lambda _: None)
+        yield Server(Place(folder), url)
+    finally:
+        _remove(folder)
+
+
+def _remove_leftovers() -> None:
+    """What a killed run of the tests left behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        owner = folder / _OWNER
+        if owner.exists() and Running(**json.loads(owner.read_text())).process() is None:
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    postgres.down(Place(folder))
+    postgres_home.forget(Place(folder))
+    shutil.rmtree(folder, ignore_errors=True)
