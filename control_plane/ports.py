@@ -76,7 +76,7 @@ class Stores(Protocol):
     def add(self, order: NewStore, key: IdempotencyKey | None, actor: Actor) -> Accepted:
         """Record a new store, QUEUED. The same key and body within 24 hours give the same store.
 
-        Raises NameTakenError, IdempotencyMismatchError.
+        Raises NameTakenError, HostnameTakenError, IdempotencyMismatchError.
         """
 
     def get(self, customer_id: UUID, store_id: UUID) -> Store:

@@ -42,12 +42,12 @@ _WAKE_DUE = text("""
 WITH due AS (
     SELECT id, generation FROM stores
     WHERE cell = :cell AND applied_generation < generation AND state <> 'FAILED'
-        AND next_attempt_at <= clock_timestamp()
+        AND next_attempt_at <= clock_timestamp() AND quiet_until <= clock_timestamp()
         AND (lease_until IS NULL OR lease_until <= clock_timestamp())
     ORDER BY next_attempt_at LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ), woken AS (
-    UPDATE stores SET next_attempt_at = clock_timestamp() + make_interval(secs => :every)
+    UPDATE stores SET quiet_until = clock_timestamp() + make_interval(secs => :every)
     FROM due WHERE stores.id = due.id
 ), announced AS (
     INSERT INTO outbox (id, store_id, generation)

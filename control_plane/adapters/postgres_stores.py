@@ -11,12 +11,17 @@ from sqlalchemy.exc import DBAPIError
 
 from control_plane.adapters.postgres_database import Database, constraint
 from control_plane.adapters.postgres_rows import AUDIT_CHANGED, STORE_COLUMNS, store_of
-from control_plane.domain.errors import IdempotencyMismatchError, NameTakenError, StoreNotFoundError
+from control_plane.domain.errors import (
+    HostnameTakenError,
+    IdempotencyMismatchError,
+    NameTakenError,
+    StoreNotFoundError,
+)
 from control_plane.domain.events import StoreIntent
 from control_plane.domain.store import Actor, AuditEntry, NewStore, Store, StoreState
 from control_plane.ports import Accepted, Announcement, IdempotencyKey, Page
 
-# A store that nobody has taken by then is announced again.
+# Announced now; if nobody has taken it by then, a pass announces it again.
 _GRACE = "clock_timestamp() + make_interval(secs => :wake_seconds)"
 
 # Key, row, outbox and audit are one statement: all of it is there, or none of it. A key
@@ -24,13 +29,14 @@ _GRACE = "clock_timestamp() + make_interval(secs => :wake_seconds)"
 _ADD = text(f"""
 WITH claimed AS (
     INSERT INTO idempotency_keys AS known (customer_id, key, body_digest, store_id)
-    SELECT :customer_id, :key, :body_digest, :id WHERE CAST(:key AS text) IS NOT NULL
+    SELECT :customer_id, :key, :body_digest, :id FROM cells
+    WHERE cells.name = :cell AND CAST(:key AS text) IS NOT NULL
     ON CONFLICT (customer_id, key) DO UPDATE
         SET body_digest = EXCLUDED.body_digest, store_id = EXCLUDED.store_id, created_at = clock_timestamp()
         WHERE known.created_at < clock_timestamp() - interval '24 hours'
     RETURNING store_id
 ), changed AS (
-    INSERT INTO stores (id, customer_id, name, title, admin_email, plan, hostname, cell, next_attempt_at)
+    INSERT INTO stores (id, customer_id, name, title, admin_email, plan, hostname, cell, quiet_until)
     SELECT :id, :customer_id, :name, :title, :admin_email, :plan, :hostname, cells.id, {_GRACE}
     FROM cells WHERE cells.name = :cell AND (CAST(:key AS text) IS NULL OR EXISTS (SELECT FROM claimed))
     RETURNING {STORE_COLUMNS}, CAST(NULL AS text) AS from_state
@@ -72,8 +78,8 @@ WITH target AS (
     SELECT {STORE_COLUMNS} FROM stores WHERE id = :id AND customer_id = :customer_id FOR UPDATE
 ), changed AS (
     UPDATE stores SET desired = 'deleted', generation = stores.generation + 1, state = 'DELETING',
-        reason = NULL, failures = 0, next_attempt_at = {_GRACE}, deadline_at = NULL,
-        updated_at = clock_timestamp()
+        reason = NULL, failures = 0, next_attempt_at = clock_timestamp(), quiet_until = {_GRACE},
+        deadline_at = NULL, updated_at = clock_timestamp()
     FROM target WHERE stores.id = target.id AND target.desired = 'running'
     RETURNING {", ".join(f"stores.{column}" for column in STORE_COLUMNS.split(", "))},
         target.state AS from_state
@@ -114,6 +120,8 @@ class PostgresStores:
                     f"you already have a store named {order.name!r}: choose another name, or delete that one",
                     field="name",
                 ) from error
+            if constraint(error) == "one_live_store_per_hostname":
+                raise HostnameTakenError(order.hostname) from error
             raise
         if row:
             store = store_of(row)

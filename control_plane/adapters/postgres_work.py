@@ -61,7 +61,8 @@ _REMOVED = text(_fenced("applied_generation = :generation, failures = 0, reason 
 _FAIL = text(_fenced("state = 'FAILED', reason = :reason", "stores.state <> 'DELETING'"))
 _POSTPONE = text(
     _fenced(
-        f"next_attempt_at = {_IN}, failures = failures + :counted, reason = :reason",
+        f"""next_attempt_at = {_IN}, quiet_until = clock_timestamp(),
+        failures = failures + :counted, reason = :reason""",
         audit_if="reason IS DISTINCT FROM from_reason",
     )
 )

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import structlog
 
+from control_plane.domain.errors import HostnameTakenError, TemporaryError
 from control_plane.domain.store import Actor, NewStore, Store
 from control_plane.ports import Accepted, Events, IdempotencyKey, Outbox, Stores
 
 log = structlog.get_logger()
 
 PUBLISH_SECONDS = 1.0  # a caller waits no longer for Pub/Sub; the outbox has the message anyway
+_TRIES = 5  # of a suffix that nobody has
 _SUFFIX = "abcdefghijkmnpqrstuvwxyz23456789"  # no 0/o, 1/l: people read host names out
 
 
@@ -44,9 +47,18 @@ class CreateStore:
 
         Raises NameTakenError, IdempotencyMismatchError, DatabaseUnavailableError.
         """
+        known = IdempotencyKey(key, hashlib.sha256(body).hexdigest()) if key else None
+        for _ in range(_TRIES):
+            with suppress(HostnameTakenError):
+                accepted = self.stores.add(self._new(order), known, actor)
+                announce_now(accepted, self.outbox, self.events)
+                return accepted.store
+        raise TemporaryError(f"no free host name was found for {order.name!r}")
+
+    def _new(self, order: Order) -> NewStore:
         # Two customers may use one name: the suffix keeps their host names apart.
         suffix = "".join(secrets.choice(_SUFFIX) for _ in range(4))
-        new = NewStore(
+        return NewStore(
             id=uuid4(),
             customer_id=order.customer_id,
             name=order.name,
@@ -56,10 +68,6 @@ class CreateStore:
             hostname=f"{order.name}-{suffix}.{self.base_domain}",
             cell=self.cell,
         )
-        known = IdempotencyKey(key, hashlib.sha256(body).hexdigest()) if key else None
-        accepted = self.stores.add(new, known, actor)
-        announce_now(accepted, self.outbox, self.events)
-        return accepted.store
 
 
 def announce_now(accepted: Accepted, outbox: Outbox, events: Events) -> None:

@@ -235,7 +235,8 @@ class TestLooking:
 
     @pytest.mark.parametrize(
         ("text", "found"),
-        [("POTT", True), ("töpf", True), ("TÖPF", True), ("shops.example", True), ("50%", True), ("100", False),
+        [("POTT", True), ("töpf", True), ("TÖPF", True), ("shops.example", True), ("50%", True),
+         ("100", False),
          ("_", False), ("%", True), ("'", False), ("\\", False)],
     )  # fmt: skip
     def test_a_page_may_ask_for_text_in_name_title_or_host_name(self, backend, text, found):

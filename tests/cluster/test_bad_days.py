@@ -90,7 +90,7 @@ def test_a_release_that_a_killed_helm_left_locked_is_freed(world: World) -> None
     store_id = str(uuid4())
     world.sql(
         """INSERT INTO stores
-            (id, customer_id, name, title, admin_email, plan, hostname, cell, next_attempt_at)
+            (id, customer_id, name, title, admin_email, plan, hostname, cell, quiet_until)
         SELECT :id, :customer, :name, 'Locked', 'a@example.com', 'standard', :name || '.localhost', id,
             clock_timestamp() + interval '1 hour' FROM cells""",
         id=store_id,

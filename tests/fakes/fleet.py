@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -67,10 +67,11 @@ class FakeFleet:
             if unfinished(row)
             and row.next_attempt_at <= now
             and not held(row, now)
-            and not self._announced(row, now - timedelta(seconds=every))
+            and row.quiet_until <= now
         ]
         due = sorted(due, key=lambda row: row.next_attempt_at)[:limit]
         for row in due:
+            self.tables.rows[row.id] = replace(row, quiet_until=now + timedelta(seconds=every))
             self.tables.announce(row)
         return len(due)
 
@@ -137,13 +138,6 @@ class FakeFleet:
             and row.deadline_at <= now
         ]
         return [self._standing(row) for _, row in sorted(late, key=lambda each: each[0])[:limit]]
-
-    def _announced(self, row: Row, since: datetime) -> bool:
-        return any(
-            each.published_at is None or each.created_at >= max(row.next_attempt_at, since)
-            for each in self.tables.outbox
-            if each.announcement.intent.store_id == row.id
-        )
 
     def _cell(self, lease: PassLease) -> CellRow:
         return next(cell for cell in self.tables.cells.values() if cell.id == lease.cell)

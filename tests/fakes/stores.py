@@ -48,7 +48,8 @@ class FakeStores:
             **{**asdict(order), "cell": self.tables.cells[order.cell].id},
             desired=Desired.RUNNING, generation=1, applied_generation=0, observed_generation=0,
             state=_S.QUEUED, reason=None, chart_version=None, release_revision=None, release_digest=None,
-            failures=0, created_at=now, updated_at=now, ready_at=None, next_attempt_at=now + _WAKE,
+            failures=0, created_at=now, updated_at=now, ready_at=None, next_attempt_at=now,
+            quiet_until=now + _WAKE,
         )  # fmt: skip
         self.tables.rows[new.id] = new
         self.tables.tell(new, actor, "created", None)
@@ -89,7 +90,8 @@ class FakeStores:
         after = self.tables.write(
             row, actor, "deletion asked",
             desired=Desired.DELETED, generation=row.generation + 1, state=_S.DELETING, reason=None,
-            failures=0, next_attempt_at=self.tables.now + _WAKE, deadline_at=None,
+            failures=0, next_attempt_at=self.tables.now,
+            quiet_until=self.tables.now + _WAKE, deadline_at=None,
         )  # fmt: skip
         return Accepted(after.store(), self.tables.announce(after))
 

@@ -27,6 +27,7 @@ class Row(Store):
     """All columns of `stores`: those that people see, and those of leases and deadlines."""
 
     next_attempt_at: datetime
+    quiet_until: datetime
     lease_holder: str | None = None
     lease_until: datetime | None = None
     lease_token: int = 0

@@ -84,7 +84,7 @@ class FakeWork:
         row = self._mine(leased.lease)
         self._write(
             leased, actor, "postponed", audited=reason != row.reason,
-            next_attempt_at=self.tables.now + timedelta(seconds=seconds),
+            next_attempt_at=self.tables.now + timedelta(seconds=seconds), quiet_until=self.tables.now,
             failures=row.failures + counted, reason=reason,
         )  # fmt: skip
 

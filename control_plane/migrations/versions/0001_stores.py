@@ -59,6 +59,7 @@ CREATE TABLE stores (
     lease_token         bigint NOT NULL DEFAULT 0,
     failures            integer NOT NULL DEFAULT 0,
     next_attempt_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    quiet_until         timestamptz NOT NULL DEFAULT clock_timestamp(),
     deadline_at         timestamptz,
     created_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
