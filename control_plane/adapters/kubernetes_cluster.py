@@ -33,10 +33,16 @@ class KubernetesCluster:
             labels[f"{_POD_SECURITY}/{mode}"] = "restricted"
             labels[f"{_POD_SECURITY}/{mode}-version"] = _POD_SECURITY_VERSION
         namespace = {"metadata": {"name": store.namespace, "labels": labels}}
-        if not self._created("/api/v1/namespaces", namespace):
-            found = self._api.get(f"/api/v1/namespaces/{store.namespace}")
-            if found and found["metadata"].get("deletionTimestamp"):
-                raise TemporaryError(f"the namespace {store.namespace} is still being removed")
+        if self._created("/api/v1/namespaces", namespace):
+            return
+        path = f"/api/v1/namespaces/{store.namespace}"
+        found = self._api.get(path)
+        if found is None or found["metadata"].get("deletionTimestamp"):
+            raise TemporaryError(f"the namespace {store.namespace} is still being removed")
+        has = found["metadata"].get("labels", {})
+        if labels.items() - has.items():
+            found["metadata"]["labels"] = {**has, **labels}
+            self._api.replace(path, found)
 
     def ensure_quota(self, store: Store, plan: Plan) -> None:
         """See the port. A quota counts only once its controller has filled in `status.hard`."""

@@ -168,7 +168,10 @@ class KubernetesChanges:
             if kind == "namespaces"
             else self._api.get(f"/apis/apps/v1/namespaces/{namespace}/{kind}/{_COMPONENT_OF[kind]}")
         )
-        return _seen(kind, found) if found else _Seen(kind, 0, store_id, None)
+        if found is None:
+            return _Seen(kind, 0, store_id, None)
+        # Asked for by name, so it is the store's, whatever became of its labels.
+        return _Seen(kind, int(found["metadata"]["resourceVersion"]), store_id, _reduced(kind, found))
 
     def _listen(self, kind: str) -> None:
         version = str(self._versions[kind])
@@ -217,7 +220,11 @@ def _seen(kind: str, item: Object, event: str = "LISTED") -> _Seen:
         return _Seen(kind, version, None, None)
     if event == "DELETED":
         return _Seen(kind, version, store_id, None)
-    return _Seen(kind, version, store_id, _namespace(item) if kind == "namespaces" else _workload(item))
+    return _Seen(kind, version, store_id, _reduced(kind, item))
+
+
+def _reduced(kind: str, item: Object) -> Workload | Observation:
+    return _namespace(item) if kind == "namespaces" else _workload(item)
 
 
 def _namespace(item: Object) -> Observation:
