@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from dev.machine import machine
-from dev.machine.place import Place
+from tests import places
 from tests.cluster.world import World
 
 SETTINGS = {
@@ -33,14 +30,11 @@ def whole() -> Iterator[World]:
     os.environ.update(SETTINGS)
     os.environ.pop("KUBECONFIG", None)
     os.environ.pop("DATABASE_URL", None)
-    folder = Path(tempfile.mkdtemp(prefix="urumi-test-"))
-    folder.chmod(0o711)  # Postgres runs as another user, and must get to its own folder
-    place = Place(folder)
+    place = places.fresh()
     try:
         yield World(place, machine.up(place, print))
     finally:
-        machine.clean(place, print)
-        shutil.rmtree(folder, ignore_errors=True)
+        places.remove(place)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
