@@ -113,7 +113,13 @@ def test_a_release_that_a_killed_helm_left_locked_is_freed(world: World) -> None
 
     world.settle([store_id], seconds=LONGEST)
     assert world.show_row(store_id)["state"] == "READY"
-    assert [each["status"] for each in world.release_records(name)] == ["failed", "deployed"]
+    # The record that was locked is the first revision still: nothing was uninstalled.
+    records = world.release_records(name)
+    assert [each["version"] for each in records] == ["1", "2"]
+    assert records[-1]["status"] == "deployed"
+    namespace = world.cluster.get(f"/api/v1/namespaces/{name}")
+    assert namespace
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 def test_reconcile_is_called_five_times_at_once(world: World) -> None:
