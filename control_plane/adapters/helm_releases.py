@@ -27,6 +27,8 @@ from control_plane.domain.store import Store
 
 _GRACE = 5  # seconds from SIGTERM to SIGKILL; `timeout` sees to both even if this process is stopped
 _SHUTDOWN_SECONDS = 5
+# After SIGTERM; after SIGKILL, which `timeout` sends to its whole group and so to itself.
+_TIMED_OUT = (124, 128 + signal.SIGKILL, -signal.SIGKILL)
 _HISTORY = "3"
 
 # Helm's stderr, as read in Helm 4.2: what it says when the fault is the cell's, or the chart's.
@@ -121,7 +123,7 @@ class HelmReleases:
         last = stderr.splitlines()[-1][:500] if stderr else f"exit code {code}"
         if self._stopping:
             return TemporaryError("the worker was told to end")
-        if code in (124, 137):
+        if code in _TIMED_OUT:
             return TemporaryError(f"helm did not end within {self._seconds} s")
         if "exceeded quota" in stderr:
             return PermanentError(f"quota exceeded: {last}")

@@ -16,7 +16,7 @@ from dev.machine.place import Place
 PRETENCE = """
 SIMULATED CLUSTER: Kubernetes, Helm and the control plane are real, but pods only pretend.
 No shop runs behind the address above and it will not answer. With Docker and kind
-installed, `make demo CLUSTER=kind` runs the same chain with real pods."""
+installed, `make demo CLUSTER=kind` asks for real pods; their images come with a later release."""
 
 GO_ON = (
     ("{urumi} stores show {name}", "the store and its history"),

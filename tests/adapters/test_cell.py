@@ -1,0 +1,285 @@
+"""The contract of the `Cluster`, `Releases` and `Workloads` ports, on fakes and on a real cell."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from typing import Any, Protocol
+from uuid import uuid4
+
+import pytest
+
+from control_plane.adapters.helm_records import HelmRecords
+from control_plane.adapters.helm_releases import HelmReleases
+from control_plane.adapters.kubernetes_api import ExpiredError, KubernetesApi, Watch
+from control_plane.adapters.kubernetes_cluster import KubernetesCluster
+from control_plane.adapters.kubernetes_workloads import KubernetesWorkloads
+from control_plane.domain.chart_values import chart_values
+from control_plane.domain.errors import CellUnreachableError, PermanentError, TemporaryError
+from control_plane.domain.plans import STANDARD
+from control_plane.domain.rollout import COMPONENTS, NamespaceState
+from control_plane.domain.store import Store
+from control_plane.ports import Changes, Cluster, Releases, Watermark, Workloads
+from dev.cluster.cluster import Cluster as LocalCluster
+from dev.machine.place import CHECKOUT
+from tests.builders import a_store
+from tests.fakes.cell import FakeCell, FakeCluster, FakeReleases, FakeWorkloads
+from tests.fakes.clock import FakeClock
+from tests.fakes.events import FakeCredentials
+
+
+class Cell(Protocol):
+    """One cell, and what a test sees of it behind the ports' back."""
+
+    cluster: Cluster
+    releases: Releases
+    workloads: Workloads
+
+    def password(self, store: Store) -> str:
+        """The admin's password as the cell holds it."""
+
+    def finish_removals(self) -> None:
+        """Have what is being removed be gone, sooner or later."""
+
+
+class Fake:
+    """The fakes."""
+
+    def __init__(self) -> None:
+        self.cell = FakeCell(FakeClock())
+        self.cell.ready_at_once = True
+        self.cluster: Cluster = FakeCluster(self.cell)
+        self.releases: Releases = FakeReleases(self.cell)
+        self.workloads: Workloads = FakeWorkloads(self.cell)
+
+    def password(self, store: Store) -> str:
+        """See the protocol."""
+        return (self.cell.namespaces[store.namespace].secret or {})["admin-password"]
+
+    def finish_removals(self) -> None:
+        """See the protocol."""
+        self.cell.finish_removals()
+
+
+class Real:
+    """A real API server, a real Helm; pods that are ready at once."""
+
+    def __init__(self, kubeconfig: str, helm: str) -> None:
+        self.api = KubernetesApi(kubeconfig)
+        self.cluster: Cluster = KubernetesCluster(self.api)
+        chart = str(CHECKOUT / "chart")
+        self.helm = HelmReleases(helm, chart, kubeconfig, HelmRecords(self.api), seconds=30)
+        self.releases: Releases = self.helm
+        self.workloads: Workloads = KubernetesWorkloads(self.api)
+
+    def password(self, store: Store) -> str:
+        """See the protocol."""
+        secret = self.api.get(f"/api/v1/namespaces/{store.namespace}/secrets/store-credentials-1")
+        assert secret
+        assert secret["immutable"]
+        return str(secret["data"]["admin-password"])
+
+    def finish_removals(self) -> None:
+        """See the protocol: the namespace controller does it."""
+
+
+@pytest.fixture
+def real(cluster: LocalCluster) -> Real:
+    return Real(str(cluster.kubeconfig), str(cluster.helm))
+
+
+@pytest.fixture(params=["fake", "real"])
+def cell(request: pytest.FixtureRequest) -> Cell:
+    return Fake() if request.param == "fake" else request.getfixturevalue("real")
+
+
+@pytest.fixture
+def store() -> Store:
+    store_id = uuid4()
+    return a_store(id=store_id, hostname=f"pottery-{store_id.hex[:4]}.localhost:8088")
+
+
+def install(cell: Cell, store: Store) -> int:
+    cell.cluster.ensure_namespace(store)
+    cell.cluster.ensure_quota(store, STANDARD)
+    secret = cell.cluster.ensure_credentials(store, FakeCredentials())
+    return cell.releases.apply(store, chart_values(store, STANDARD, secret))
+
+
+def await_seen(changes: Changes, store: Store, wanted: Any) -> None:
+    give_up = time.monotonic() + 60
+    while not wanted(changes.look([store.id])[store.id]):
+        assert time.monotonic() < give_up, changes.look([store.id])[store.id]
+        changes.wait(0.2)
+
+
+def test_every_step_may_be_done_again_and_changes_nothing(cell: Cell, store: Store) -> None:
+    assert install(cell, store) == 1
+    password = cell.password(store)
+    assert install(cell, store) == 2
+    assert cell.password(store) == password
+
+
+def test_a_release_is_seen_at_its_generation_and_rolled_out(cell: Cell, store: Store) -> None:
+    install(cell, store)
+    with cell.workloads.changes(None) as changes:
+        await_seen(changes, store, lambda seen: all(each.rolled_out for each in seen.workloads.values()))
+        seen = changes.look([store.id])[store.id]
+    assert seen.namespace is NamespaceState.ACTIVE
+    assert {name: each.generation for name, each in seen.workloads.items()} == dict.fromkeys(COMPONENTS, 1)
+
+
+def test_a_watermark_tells_just_what_happened_since(cell: Cell, store: Store) -> None:
+    other = a_store(id=uuid4(), hostname=f"other-{uuid4().hex[:4]}.localhost:8088")
+    install(cell, other)
+    with cell.workloads.changes(None) as changes:
+        await_seen(changes, other, lambda seen: all(each.rolled_out for each in seen.workloads.values()))
+        while changes.wait(1) != frozenset():
+            pass
+        watermark = changes.watermark
+    install(cell, store)
+    told: set[object] = set()
+    with cell.workloads.changes(watermark) as changes:
+        give_up = time.monotonic() + 30
+        while store.id not in told and time.monotonic() < give_up:
+            told |= changes.wait(0.2) or set()
+    assert told == {store.id}
+
+
+def test_a_store_that_is_not_there_is_seen_to_be_gone(cell: Cell, store: Store) -> None:
+    with cell.workloads.changes(None) as changes:
+        seen = changes.look([store.id])[store.id]
+    assert (seen.namespace, dict(seen.workloads)) == (NamespaceState.GONE, {})
+
+
+def test_removal_may_be_asked_twice_and_ends_with_nothing(cell: Cell, store: Store) -> None:
+    cell.cluster.remove_namespace(store)  # there is nothing yet
+    cell.cluster.ensure_namespace(store)
+    cell.cluster.remove_namespace(store)
+    with cell.workloads.changes(None) as changes:
+        cell.finish_removals()
+        await_seen(changes, store, lambda seen: seen.namespace is NamespaceState.GONE)
+
+
+def test_a_namespace_on_its_way_out_is_waited_for(cell: Cell, store: Store) -> None:
+    install(cell, store)
+    cell.cluster.remove_namespace(store)
+    with pytest.raises(TemporaryError):
+        cell.cluster.ensure_namespace(store)
+
+
+def test_a_namespace_that_lost_its_labels_gets_them_back(real: Real, store: Store) -> None:
+    real.api.create("/api/v1/namespaces", {"metadata": {"name": store.namespace}})
+    real.cluster.ensure_namespace(store)
+    namespace = real.api.get(f"/api/v1/namespaces/{store.namespace}")
+    assert namespace
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_a_quota_is_in_force_when_it_is_ensured(real: Real, store: Store) -> None:
+    real.cluster.ensure_namespace(store)
+    real.cluster.ensure_quota(store, replace(STANDARD, quota={"count/configmaps": "0"}))
+    made = {"metadata": {"name": "one-too-many"}}
+    path = f"/api/v1/namespaces/{store.namespace}/configmaps"
+    with pytest.raises(PermanentError, match="exceeded quota"):
+        real.api.create(path, made)
+    real.cluster.ensure_quota(store, STANDARD)  # another plan: it is in force, too
+    real.api.create(path, made)
+
+
+@pytest.mark.parametrize("status", ["pending-install", "pending-upgrade", "pending-rollback", "failed"])
+def test_a_release_left_in_any_status_is_brought_on_with_its_claims(
+    real: Real, store: Store, status: str
+) -> None:
+    install(real, store)
+    claim = f"/api/v1/namespaces/{store.namespace}/persistentvolumeclaims/database-data"
+    before = real.api.get(claim)
+    assert before
+    path = f"/api/v1/namespaces/{store.namespace}/secrets/sh.helm.release.v1.{store.namespace}.v1"
+    _restate(real, path, status)
+
+    assert install(real, store) == 2
+
+    after = real.api.get(claim)
+    assert after
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+
+
+def test_a_release_left_uninstalling_is_uninstalled_and_installed_again(real: Real, store: Store) -> None:
+    install(real, store)
+    path = f"/api/v1/namespaces/{store.namespace}/secrets/sh.helm.release.v1.{store.namespace}.v1"
+    _restate(real, path, "uninstalling")
+    assert install(real, store) == 1
+
+
+def test_values_that_the_chart_refuses_are_a_permanent_error(real: Real, store: Store) -> None:
+    real.cluster.ensure_namespace(store)
+    values = chart_values(store, STANDARD, "store-credentials-1")
+    with pytest.raises(PermanentError, match="the chart was refused"):
+        real.releases.apply(store, {**values, "nonsense": 1})
+
+
+def test_a_cell_that_is_away_is_said_to_be(cluster: LocalCluster, store: Store, tmp_path: Any) -> None:
+    away = tmp_path / "kubeconfig"
+    text = cluster.kubeconfig.read_text()
+    away.write_text(re.sub(r"(https://127\.0\.0\.1:)\d+", r"\g<1>1", text))
+    cell = Real(str(away), str(cluster.helm))
+    with pytest.raises(CellUnreachableError):
+        cell.cluster.ensure_namespace(store)
+    with pytest.raises(CellUnreachableError):
+        cell.releases.apply(store, {})
+    with pytest.raises(CellUnreachableError), cell.workloads.changes(None):
+        pass
+    since = Watermark({"deployments": "5", "statefulsets": "5", "namespaces": "5"})
+    with pytest.raises(CellUnreachableError), cell.workloads.changes(since) as changes:
+        changes.wait(10)
+
+
+class Forgetful(KubernetesApi):
+    """An API server that no longer knows the first versions."""
+
+    def watch(self, path: str, *, selector: str, version: str, seconds: int) -> Watch:
+        if version == "1":
+            raise ExpiredError("too old resource version")
+        return super().watch(path, selector=selector, version=version, seconds=seconds)
+
+
+def test_a_watermark_that_is_too_old_has_everything_looked_at_anew(
+    cluster: LocalCluster, real: Real, store: Store
+) -> None:
+    install(real, store)
+    workloads = KubernetesWorkloads(Forgetful(str(cluster.kubeconfig)))
+    since = Watermark({"deployments": "1", "statefulsets": "1", "namespaces": "1"})
+    with workloads.changes(since) as changes:
+        assert None in [changes.wait(2) for _ in range(3)]
+        assert set(changes.look([store.id])[store.id].workloads) == set(COMPONENTS)
+
+
+def test_a_helm_that_hangs_is_dead_by_its_deadline(
+    cluster: LocalCluster, store: Store, tmp_path: Any
+) -> None:
+    hanging = tmp_path / "helm"
+    hanging.write_text("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n")
+    hanging.chmod(0o755)
+    api = KubernetesApi(str(cluster.kubeconfig))
+    chart = str(CHECKOUT / "chart")
+    releases = HelmReleases(str(hanging), chart, str(cluster.kubeconfig), HelmRecords(api), seconds=1)
+    began = time.monotonic()
+    with pytest.raises(TemporaryError, match="did not end"):
+        releases.apply(store, {})
+    assert time.monotonic() - began < releases.deadline + 2
+
+
+def test_diagnosis_names_what_is_missing(real: Real, store: Store) -> None:
+    real.cluster.ensure_namespace(store)
+    said = real.workloads.diagnose(store.id)
+    assert "storefront: missing" in said
+    assert "database: missing" in said
+
+
+def _restate(real: Real, path: str, status: str) -> None:
+    record = real.api.get(path)
+    assert record
+    record["metadata"]["labels"]["status"] = status
+    real.api.replace(path, record)
