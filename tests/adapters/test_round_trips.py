@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy import Engine, event
 
@@ -16,11 +18,16 @@ MOST = 3
 
 
 @pytest.fixture
-def asked(real: PostgresBackend) -> list[str]:
+def asked(real: PostgresBackend) -> Iterator[list[str]]:
     """Every statement, BEGIN, COMMIT or ROLLBACK that any engine sends from now on."""
     seen: list[str] = []
-    event.listen(Engine, "before_cursor_execute", lambda *each: seen.append(each[2]))
-    return seen
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(Engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("key", [None, "a-key"])
