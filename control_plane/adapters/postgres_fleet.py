@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +16,8 @@ from control_plane.adapters.postgres_rows import AUDIT_CHANGED
 from control_plane.domain.rollout import Standing, Verdict
 from control_plane.domain.store import Actor, StoreState
 from control_plane.ports import PassLease, Watermark
+
+log = structlog.get_logger()
 
 _IN = "clock_timestamp() + make_interval(secs => :seconds)"
 
@@ -44,6 +47,8 @@ WITH due AS (
     WHERE cell = :cell AND applied_generation < generation AND state <> 'FAILED'
         AND next_attempt_at <= clock_timestamp() AND quiet_until <= clock_timestamp()
         AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+        -- While the broker is away, one waiting announcement is enough.
+        AND NOT EXISTS (SELECT FROM outbox WHERE store_id = stores.id AND published_at IS NULL)
     ORDER BY next_attempt_at LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ), woken AS (
@@ -186,14 +191,12 @@ class PostgresFleet:
         return int(row["recorded"]) if row else 0
 
     def _record_apart(self, verdicts: Sequence[Verdict], actor: Actor) -> int:
-        recorded, refused = 0, None
+        recorded = 0
         for verdict in verdicts:
             try:
                 recorded += self.record([verdict], actor)
-            except DBAPIError as error:
-                refused = error
-        if refused:
-            raise refused
+            except DBAPIError:
+                log.exception("verdict_refused", store_id=str(verdict.store_id), to_state=verdict.to_state)
         return recorded
 
     def excuse_outage(self, lease: PassLease, *, longer_than: float) -> None:

@@ -76,7 +76,15 @@ class FakeBackend:
 
 
 _TIMES = {
-    "stores": ("lease_until", "next_attempt_at", "deadline_at", "created_at", "updated_at", "ready_at"),
+    "stores": (
+        "lease_until",
+        "next_attempt_at",
+        "quiet_until",
+        "deadline_at",
+        "created_at",
+        "updated_at",
+        "ready_at",
+    ),
     "outbox": ("created_at", "published_at"),
     "idempotency_keys": ("created_at",),
     "cells": ("pass_until", "seen_at", "full_pass_at"),

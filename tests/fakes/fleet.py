@@ -68,6 +68,7 @@ class FakeFleet:
             and row.next_attempt_at <= now
             and not held(row, now)
             and row.quiet_until <= now
+            and not self._waiting(row)
         ]
         due = sorted(due, key=lambda row: row.next_attempt_at)[:limit]
         for row in due:
@@ -138,6 +139,10 @@ class FakeFleet:
             and row.deadline_at <= now
         ]
         return [self._standing(row) for _, row in sorted(late, key=lambda each: each[0])[:limit]]
+
+    def _waiting(self, row: Row) -> bool:
+        outbox = self.tables.outbox
+        return any(each.announcement.intent.store_id == row.id and not each.published_at for each in outbox)
 
     def _cell(self, lease: PassLease) -> CellRow:
         return next(cell for cell in self.tables.cells.values() if cell.id == lease.cell)

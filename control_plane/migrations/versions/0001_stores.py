@@ -84,6 +84,7 @@ CREATE TABLE outbox (
     published_at timestamptz
 );
 CREATE INDEX unpublished ON outbox (created_at) WHERE published_at IS NULL;
+CREATE INDEX unpublished_of_a_store ON outbox (store_id) WHERE published_at IS NULL;
 
 -- Ids only, never an e-mail address or a title: a person can be erased without touching it.
 CREATE TABLE audit (
