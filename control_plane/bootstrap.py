@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from control_plane import shutdown
-from control_plane.ports import Stores, Tokens
+from control_plane.ports.customers import Stores, Tokens
 from control_plane.settings import CreateStoreSettings, ProvisionSettings, ReconcileSettings
 from control_plane.use_cases.create_store import CreateStore
 from control_plane.use_cases.delete_store import DeleteStore

@@ -10,7 +10,7 @@ from control_plane.adapters.kubernetes_api import ConflictError, KubernetesApi, 
 from control_plane.domain.errors import TemporaryError
 from control_plane.domain.plans import Plan
 from control_plane.domain.store import Store
-from control_plane.ports import Credentials
+from control_plane.ports.cell import Credentials
 
 STORE_LABEL = "urumi.dev/store"
 _POD_SECURITY = "pod-security.kubernetes.io"

@@ -19,7 +19,7 @@ from control_plane.adapters.kubernetes_cluster import STORE_LABEL
 from control_plane.adapters.kubernetes_diagnosis import diagnose
 from control_plane.domain.rollout import NamespaceState, Observation, Workload
 from control_plane.domain.store import namespace_of
-from control_plane.ports import Changes, Watermark
+from control_plane.ports.fleet import Changes, Watermark
 
 _GENERATION = "urumi.dev/generation"
 _PATHS = {

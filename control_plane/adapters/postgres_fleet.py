@@ -15,7 +15,7 @@ from control_plane.adapters.postgres_database import Database
 from control_plane.adapters.postgres_rows import AUDIT_CHANGED
 from control_plane.domain.rollout import Standing, Verdict
 from control_plane.domain.store import Actor, StoreState
-from control_plane.ports import PassLease, Watermark
+from control_plane.ports.fleet import PassLease, Watermark
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from control_plane.adapters.postgres_database import Database
 from control_plane.domain.events import StoreIntent
-from control_plane.ports import Announcement
+from control_plane.ports.messages import Announcement
 
 _UNPUBLISHED = text("""
 SELECT id, store_id, generation FROM outbox

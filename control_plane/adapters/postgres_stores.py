@@ -19,7 +19,8 @@ from control_plane.domain.errors import (
 )
 from control_plane.domain.events import StoreIntent
 from control_plane.domain.store import Actor, AuditEntry, NewStore, Store, StoreState
-from control_plane.ports import Accepted, Announcement, IdempotencyKey, Page
+from control_plane.ports.customers import Accepted, IdempotencyKey, Page
+from control_plane.ports.messages import Announcement
 
 # Announced now; if nobody has taken it by then, a pass announces it again.
 _GRACE = "clock_timestamp() + make_interval(secs => :wake_seconds)"

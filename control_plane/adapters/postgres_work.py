@@ -17,7 +17,7 @@ from control_plane.adapters.postgres_database import Database
 from control_plane.adapters.postgres_rows import AUDIT_CHANGED, STORE_COLUMNS, store_of
 from control_plane.domain.errors import LeaseLostError, UnknownStoreError
 from control_plane.domain.store import BEGINS, Actor, Lease
-from control_plane.ports import Leased
+from control_plane.ports.work import Leased
 
 _IN = "clock_timestamp() + make_interval(secs => :seconds)"
 _HELD = "stores.id = :id AND lease_token = :token AND lease_until > clock_timestamp()"

@@ -12,7 +12,8 @@ import structlog
 
 from control_plane.domain.errors import HostnameTakenError, TemporaryError
 from control_plane.domain.store import Actor, NewStore, Store
-from control_plane.ports import Accepted, Events, IdempotencyKey, Outbox, Stores
+from control_plane.ports.customers import Accepted, IdempotencyKey, Stores
+from control_plane.ports.messages import Events, Outbox
 
 log = structlog.get_logger()
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from control_plane.domain.store import Actor, Store
-from control_plane.ports import Events, Outbox, Stores
+from control_plane.ports.customers import Stores
+from control_plane.ports.messages import Events, Outbox
 from control_plane.use_cases.create_store import announce_now
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from control_plane.domain.rollout import Standing, Verdict, judge
 from control_plane.domain.store import Actor, StoreState
-from control_plane.ports import Changes, Fleet, PassLease, Workloads
+from control_plane.ports.fleet import Changes, Fleet, PassLease, Workloads
 
 log = structlog.get_logger()
 

@@ -18,7 +18,9 @@ from control_plane.domain.errors import (
 )
 from control_plane.domain.plans import PLANS
 from control_plane.domain.store import Actor, Desired
-from control_plane.ports import Cluster, Credentials, Events, Leased, Releases, Work
+from control_plane.ports.cell import Cluster, Credentials, Releases
+from control_plane.ports.messages import Events
+from control_plane.ports.work import Leased, Work
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ import structlog
 from control_plane.domain.errors import CellUnreachableError, TemporaryError
 from control_plane.domain.rollout import Standing
 from control_plane.domain.store import Actor
-from control_plane.ports import Changes, Clock, Fleet, PassLease, Watermark, Workloads
+from control_plane.ports.fleet import Changes, Clock, Fleet, PassLease, Watermark, Workloads
 from control_plane.use_cases.judge_rollouts import JudgeRollouts
 from control_plane.use_cases.relay_outbox import RelayOutbox
 

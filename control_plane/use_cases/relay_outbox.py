@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from control_plane.ports import Events, Fleet, Outbox, PassLease
+from control_plane.ports.fleet import Fleet, PassLease
+from control_plane.ports.messages import Events, Outbox
 
 _BATCH = 500
 _DIRECT_SECONDS = 2.0  # whoever recorded it publishes it first; after this it is ours to say

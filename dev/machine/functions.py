@@ -45,9 +45,9 @@ FUNCTIONS = (
 class Surroundings:
     """What the functions need to know of the other parts."""
 
-    database_url: str
+    database_urls: Mapping[str, str]  # by function: each has its own role
     emulator: str  # host:port
-    kubeconfig: Path
+    kubeconfigs: Mapping[str, Path]  # by function: each has its own identity
     helm: Path
 
 
@@ -75,21 +75,20 @@ def answers(function: Function, port: int) -> bool:
 
 def settings(place: Place, name: str, around: Surroundings) -> dict[str, str]:
     """The settings of one function: what all have, and its own."""
-    cluster = {"KUBECONFIG": str(around.kubeconfig)}
     own = {
         "create_store": lambda: {
             "URUMI_API_TOKENS_FILE": str(tokens_file(place)),
             "URUMI_BASE_DOMAIN": BASE_DOMAIN,
         },
         "provision": lambda: {
-            **cluster,
+            "KUBECONFIG": str(around.kubeconfigs[name]),
             "URUMI_HELM": str(around.helm),
             "URUMI_CHART": str(CHECKOUT / "chart"),
         },
-        "reconcile": lambda: cluster,
+        "reconcile": lambda: {"KUBECONFIG": str(around.kubeconfigs[name])},
     }
     return {
-        "DATABASE_URL": around.database_url,
+        "DATABASE_URL": around.database_urls[name],
         "PUBSUB_PROJECT_ID": topics.PROJECT,
         "PUBSUB_EMULATOR_HOST": around.emulator,
         "URUMI_CELL": "local",

@@ -47,7 +47,12 @@ def up(place: Place, say: Say) -> dict[str, str]:
         messages = _aside(lambda: emulator.up(place, say))
         cluster = _aside(lambda: clusters.up(place, provider, say))
         url, broker, made = database(), messages(), cluster()
-        around = functions.Surroundings(url, broker.address, made.kubeconfig, made.helm)
+        around = functions.Surroundings(
+            dict.fromkeys(("create_store", "provision", "reconcile"), url),
+            broker.address,
+            dict.fromkeys(("provision", "reconcile"), made.kubeconfig),
+            made.helm,
+        )
         bases = functions.up(place, around)
         topics.ensure(
             broker.address,

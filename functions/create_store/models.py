@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from control_plane.domain.errors import RequestError
 from control_plane.domain.plans import PLANS
 from control_plane.domain.store import AuditEntry, Store, StoreState
-from control_plane.ports import Page, Position
+from control_plane.ports.customers import Page, Position
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?", re.IGNORECASE)
 _CURSOR = "the cursor is not one of ours: leave it out to begin at the newest store"

@@ -13,7 +13,10 @@ from control_plane.adapters.postgres_fleet import PostgresFleet
 from control_plane.adapters.postgres_outbox import PostgresOutbox
 from control_plane.adapters.postgres_stores import PostgresStores
 from control_plane.adapters.postgres_work import PostgresWork
-from control_plane.ports import Fleet, Outbox, Stores, Work
+from control_plane.ports.customers import Stores
+from control_plane.ports.fleet import Fleet
+from control_plane.ports.messages import Outbox
+from control_plane.ports.work import Work
 from dev.machine import database
 from tests.builders import CELL
 from tests.fakes.clock import FakeClock

@@ -20,7 +20,8 @@ from control_plane.domain.errors import CellUnreachableError, PermanentError, Te
 from control_plane.domain.plans import STANDARD
 from control_plane.domain.rollout import COMPONENTS, NamespaceState
 from control_plane.domain.store import Store
-from control_plane.ports import Changes, Cluster, Releases, Watermark, Workloads
+from control_plane.ports.cell import Cluster, Releases
+from control_plane.ports.fleet import Changes, Watermark, Workloads
 from dev.cluster.cluster import Cluster as LocalCluster
 from dev.machine.place import CHECKOUT
 from tests.builders import a_store

@@ -10,7 +10,7 @@ import pytest
 
 from control_plane.domain.rollout import Verdict
 from control_plane.domain.store import MOVES, Actor, StoreState
-from control_plane.ports import Watermark
+from control_plane.ports.fleet import Watermark
 from tests.builders import ACTOR, CELL, CUSTOMER, a_new_store
 
 _S = StoreState

@@ -15,7 +15,7 @@ from control_plane.domain.errors import (
     StoreNotFoundError,
 )
 from control_plane.domain.store import MOVES, Actor, Desired, StoreState
-from control_plane.ports import IdempotencyKey, Page, Position
+from control_plane.ports.customers import IdempotencyKey, Page, Position
 from tests.builders import ACTOR, CUSTOMER, STRANGER, a_new_store
 
 KEY = IdempotencyKey("key-1", "digest-of-a-body")

@@ -17,7 +17,12 @@ from dev.machine.place import CHECKOUT, Place
 from dev.machine.private_files import write_private
 from dev.machine.status import status
 
-AROUND = functions.Surroundings("postgresql+pg8000://u:p@h/d", "127.0.0.1:8085", Path("/k"), Path("/helm"))
+AROUND = functions.Surroundings(
+    dict.fromkeys(("create_store", "provision", "reconcile"), "postgresql+pg8000://u:p@h/d"),
+    "127.0.0.1:8085",
+    dict.fromkeys(("provision", "reconcile"), Path("/k")),
+    Path("/helm"),
+)
 SHARED = {"DATABASE_URL", "PUBSUB_PROJECT_ID", "PUBSUB_EMULATOR_HOST", "URUMI_CELL"}
 
 

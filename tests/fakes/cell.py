@@ -12,7 +12,8 @@ from control_plane.domain.errors import CellUnreachableError, TemporaryError
 from control_plane.domain.plans import Plan
 from control_plane.domain.rollout import COMPONENTS, NamespaceState, Observation, Workload
 from control_plane.domain.store import Store
-from control_plane.ports import Changes, Credentials, Watermark
+from control_plane.ports.cell import Credentials
+from control_plane.ports.fleet import Changes, Watermark
 from tests.fakes.clock import FakeClock
 
 

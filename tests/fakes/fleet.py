@@ -10,7 +10,7 @@ from uuid import UUID
 
 from control_plane.domain.rollout import Standing, Verdict
 from control_plane.domain.store import Actor, StoreState
-from control_plane.ports import PassLease, Watermark
+from control_plane.ports.fleet import PassLease, Watermark
 from tests.fakes.tables import CellRow, Row, RuleBrokenError, Tables, held, transaction, unfinished
 
 _S = StoreState

@@ -14,7 +14,8 @@ from control_plane.domain.errors import (
     StoreNotFoundError,
 )
 from control_plane.domain.store import Actor, AuditEntry, Desired, NewStore, Store, StoreState
-from control_plane.ports import Accepted, Announcement, IdempotencyKey, Page
+from control_plane.ports.customers import Accepted, IdempotencyKey, Page
+from control_plane.ports.messages import Announcement
 from tests.fakes.tables import Row, Tables, transaction
 
 _S = StoreState

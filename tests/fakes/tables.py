@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 from control_plane.domain.events import StoreIntent
 from control_plane.domain.store import MOVES, Actor, AuditEntry, Store, StoreState
-from control_plane.ports import Announcement, Watermark
+from control_plane.ports.fleet import Watermark
+from control_plane.ports.messages import Announcement
 from tests.fakes.clock import FakeClock
 
 _S = StoreState

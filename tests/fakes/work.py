@@ -9,7 +9,7 @@ from uuid import UUID
 
 from control_plane.domain.errors import LeaseLostError, UnknownStoreError
 from control_plane.domain.store import BEGINS, Actor, Lease, StoreState
-from control_plane.ports import Leased
+from control_plane.ports.work import Leased
 from tests.fakes.tables import Row, Tables, held, transaction, unfinished
 
 _S = StoreState

@@ -1,0 +1,53 @@
+"""The rows as a worker sees them, under a lease."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from control_plane.domain.store import Actor, Lease, Store
+
+
+@dataclass(frozen=True)
+class Leased:
+    """A store and the right to work on it."""
+
+    store: Store
+    lease: Lease
+
+
+class Work(Protocol):
+    """The rows as a worker sees them. Every write carries the lease's token and raises
+    LeaseLostError when the lease has ended or was taken over. A write about a generation
+    that is no longer the newest changes nothing: `finish` hands out the newest."""
+
+    def take(self, store_id: UUID, *, seconds: float) -> Leased | None:
+        """Take the lease if there is something to do; None when there is not or another has it.
+
+        A predecessor that died with the lease in its hand counts as one failure.
+        Raises UnknownStoreError.
+        """
+
+    def renew(self, lease: Lease, *, seconds: float) -> None:
+        """The lease now ends in `seconds`, on the database's clock."""
+
+    def begin(self, leased: Leased, actor: Actor) -> None:
+        """Move the row to the state that says that the work has begun; nothing if it is there."""
+
+    def record_release(
+        self, leased: Leased, *, revision: int, digest: str, chart_version: str, deadline: float, actor: Actor
+    ) -> None:
+        """The cluster has the release of this generation; its pods have `deadline` seconds to be ready."""
+
+    def record_removal(self, leased: Leased, actor: Actor) -> None:
+        """The cluster was told to remove the store."""
+
+    def fail(self, leased: Leased, reason: str, actor: Actor) -> None:
+        """Give up: FAILED with the reason, for people. A row that is being deleted keeps its state."""
+
+    def postpone(self, leased: Leased, reason: str, *, seconds: float, counted: bool, actor: Actor) -> None:
+        """Say why the work waits, and that it does for `seconds`. Counted: one failure more."""
+
+    def finish(self, leased: Leased, *, seconds: float) -> Leased | None:
+        """Let go of the lease; or keep it, with the fresh row, when the intent has moved on meanwhile."""
