@@ -14,6 +14,7 @@ from control_plane.ports.customers import Stores, Tokens
 from control_plane.settings import CreateStoreSettings, ProvisionSettings, ReconcileSettings
 from control_plane.use_cases.create_store import CreateStore
 from control_plane.use_cases.delete_store import DeleteStore
+from control_plane.use_cases.install import Install
 from control_plane.use_cases.judge_rollouts import JudgeRollouts
 from control_plane.use_cases.provision import Provision
 from control_plane.use_cases.reconcile import Reconcile
@@ -73,14 +74,11 @@ def provision(settings: ProvisionSettings) -> Provision:
         seconds=settings.helm_seconds,
     )
     shutdown.at_shutdown(releases.stop)
-    return Provision(
-        PostgresWork(Database(settings.database_url, connections=settings.threads)),
-        KubernetesCluster(kubernetes),
-        releases,
-        RandomCredentials(),
-        PubSubEvents(settings.pubsub_project_id, settings.pubsub_emulator_host),
-        settings.lease_seconds,
-    )
+    work = PostgresWork(Database(settings.database_url, connections=settings.threads))
+    cluster = KubernetesCluster(kubernetes, settings.cell_identity.model_dump(exclude_none=True))
+    events = PubSubEvents(settings.pubsub_project_id, settings.pubsub_emulator_host)
+    install = Install(work, cluster, releases, RandomCredentials(), events, settings.lease_seconds)
+    return Provision(work, cluster, events, install, settings.lease_seconds)
 
 
 @cache

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -53,6 +53,16 @@ class CreateStoreSettings(_Common):
     api_tokens_file: Path = Field(validation_alias="URUMI_API_TOKENS_FILE")
 
 
+class CellIdentity(BaseModel):
+    """A subject that the cell's RoleBindings can name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["ServiceAccount", "User"]
+    name: str
+    namespace: str | None = None  # of a ServiceAccount
+
+
 class ProvisionSettings(_Common):
     """For `functions/provision`."""
 
@@ -61,6 +71,8 @@ class ProvisionSettings(_Common):
     lease_seconds: float = Field(30.0, ge=2, le=300, validation_alias="URUMI_LEASE_SECONDS")
     helm_seconds: int = Field(60, ge=5, le=480, validation_alias="URUMI_HELM_SECONDS")
     chart: Annotated[str, AfterValidator(_chart_folder)] = Field(validation_alias="URUMI_CHART")
+    # Who this function is in the cell, as JSON of a RoleBinding's subject.
+    cell_identity: CellIdentity = Field(validation_alias="URUMI_CELL_IDENTITY")
 
 
 class ReconcileSettings(_Common):

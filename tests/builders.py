@@ -70,6 +70,7 @@ def a_store(**changes: Any) -> Store:
         created_at=now,
         updated_at=now,
         ready_at=None,
+        credentials_uid=None,
     )
     return replace(store, **changes)
 

@@ -16,6 +16,8 @@ from enum import Enum, auto
 from control_plane.adapters.kubernetes_api import KubernetesApi, Object
 from control_plane.domain.errors import TemporaryError
 
+MARKED = "marked failed: the Helm process that held it is dead"
+
 
 class Status(Enum):
     """What has to happen before an upgrade can."""
@@ -39,18 +41,21 @@ class HelmRecords:
             return Status.PENDING
         return Status.UNINSTALLING if label == "uninstalling" else Status.FREE
 
-    def mark_failed(self, name: str) -> None:
-        """Free the release. Raises ConflictError if the record changed since it was read."""
+    def mark_failed(self, name: str, *, not_after: float) -> None:
+        """Free the release. Raises ConflictError if the record changed since it was read.
+
+        Nothing is sent after `not_after` on the monotonic clock: LeaseLostError.
+        """
         record = self._newest(name)
         if record is None:
             raise TemporaryError(f"the release {name} has no record any more")
         release = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(record["data"]["release"]))))
         release["info"]["status"] = "failed"
-        release["info"]["description"] = "marked failed: the Helm process that held it is dead"
+        release["info"]["description"] = MARKED
         payload = base64.b64encode(gzip.compress(json.dumps(release).encode()))
         record["data"]["release"] = base64.b64encode(payload).decode()
         record["metadata"]["labels"]["status"] = "failed"
-        self._api.replace(f"{_secrets(name)}/{record['metadata']['name']}", record)
+        self._api.replace(f"{_secrets(name)}/{record['metadata']['name']}", record, not_after=not_after)
 
     def _newest(self, name: str) -> Object | None:
         selector = f"owner=helm,name={name}"

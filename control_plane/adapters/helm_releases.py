@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,31 +16,16 @@ from typing import Any
 
 import yaml
 
+from control_plane.adapters.helm_errors import error_of
 from control_plane.adapters.helm_records import HelmRecords, Status
-from control_plane.domain.errors import (
-    CellUnreachableError,
-    MisconfiguredError,
-    PermanentError,
-    TemporaryError,
-)
-from control_plane.domain.store import Store
+from control_plane.domain.errors import LeaseLostError, MisconfiguredError, TemporaryError
+from control_plane.domain.store import Lease, Store
 
 _GRACE = 5  # seconds from SIGTERM to SIGKILL; `timeout` sees to both even if this process is stopped
 _SHUTDOWN_SECONDS = 5
-# After SIGTERM; after SIGKILL, which `timeout` sends to its whole group and so to itself.
-_TIMED_OUT = (124, 128 + signal.SIGKILL, -signal.SIGKILL)
 _HISTORY = "3"
-
-# Helm's stderr, as read in Helm 4.2: what it says when the fault is the cell's, or the chart's.
-_UNREACHABLE = re.compile(
-    r"cluster unreachable|connection refused|connection reset|no such host|i/o timeout|TLS handshake"
-    r"|EOF|http2: client connection lost|ServiceUnavailable|etcdserver|Unauthorized",
-    re.IGNORECASE,
-)
-_CHART_REFUSED = re.compile(
-    r"values don't meet the specifications|execution error at|template: |parse error|YAML parse"
-    r"|error validating|is invalid:|unknown field|chart.*not found|no such file or directory"
-)
+_LEAST_SECONDS = 2.0  # of a lease that Helm is still started with
+DIGEST_LABEL = "urumi.dev/digest"  # on Helm's record
 
 
 class HelmReleases:
@@ -64,20 +49,30 @@ class HelmReleases:
         self._stopping = False
         self.chart_version = _chart_version(chart)
 
-    def apply(self, store: Store, values: Mapping[str, Any]) -> int:
+    def locked(self, store: Store) -> bool:
         """See the port."""
+        return self._records.status(store.namespace) is not Status.FREE
+
+    def free(self, store: Store, lease: Lease) -> None:
+        """See the port. A release that was being uninstalled can only be uninstalled to its end:
+        its claims are kept by the chart's resource policy, and `apply` takes them up again."""
         name = store.namespace
         match self._records.status(name):
             case Status.PENDING:
-                self._records.mark_failed(name)
+                self._records.mark_failed(name, not_after=lease.ends)
             case Status.UNINSTALLING:
-                self._run(["uninstall", name, "--namespace", name])
+                self._run(["uninstall", name, "--namespace", name], lease)
+
+    def apply(self, store: Store, values: Mapping[str, Any], digest: str, lease: Lease) -> int:
+        """See the port."""
+        name = store.namespace
         output = self._run(
             [
                 "upgrade", "--install", name, self._chart, "--namespace", name,
                 "--history-max", _HISTORY, "--timeout", f"{self._seconds}s",
-                "--output", "json", "--values", "-",
+                "--labels", f"{DIGEST_LABEL}={digest}", "--output", "json", "--values", "-",
             ],
+            lease,
             json.dumps(values).encode(),
         )  # fmt: skip
         return int(json.loads(output[output.index(b"{") :])["version"])
@@ -95,12 +90,16 @@ class HelmReleases:
             except subprocess.TimeoutExpired:
                 _signal(child, signal.SIGKILL)
 
-    def _run(self, arguments: list[str], stdin: bytes = b"") -> bytes:
-        # `timeout` leads a process group of its own, and signals all of it.
-        argv = ["timeout", "-k", str(_GRACE), str(self._seconds), self._helm, *arguments]
+    def _run(self, arguments: list[str], lease: Lease, stdin: bytes = b"") -> bytes:
         with self._lock:
             if self._stopping:
                 raise TemporaryError("the worker was told to end")
+            # Looked at last: this process may have been stopped for hours since it took the lease.
+            seconds = min(float(self._seconds), lease.ends - time.monotonic() - _GRACE)
+            if seconds < _LEAST_SECONDS:
+                raise LeaseLostError(str(lease.store_id))
+            # `timeout` leads a process group of its own, and signals all of it.
+            argv = ["timeout", "-k", str(_GRACE), f"{seconds:.1f}", self._helm, *arguments]
             child = subprocess.Popen(
                 argv,
                 stdin=subprocess.PIPE,
@@ -115,23 +114,11 @@ class HelmReleases:
         finally:
             with self._lock:
                 self._children.discard(child)
+        if child.returncode != 0 and self._stopping:
+            raise TemporaryError("the worker was told to end")
         if child.returncode != 0:
-            raise self._error(child.returncode, stderr.decode(errors="replace").strip())
+            raise error_of(child.returncode, stderr.decode(errors="replace").strip())
         return stdout
-
-    def _error(self, code: int, stderr: str) -> Exception:
-        last = stderr.splitlines()[-1][:500] if stderr else f"exit code {code}"
-        if self._stopping:
-            return TemporaryError("the worker was told to end")
-        if code in _TIMED_OUT:
-            return TemporaryError(f"helm did not end within {self._seconds} s")
-        if "exceeded quota" in stderr:
-            return PermanentError(f"quota exceeded: {last}")
-        if _CHART_REFUSED.search(stderr):
-            return PermanentError(f"the chart was refused: {last}")
-        if _UNREACHABLE.search(stderr):
-            return CellUnreachableError("the cell's API server does not answer to helm")
-        return TemporaryError(f"helm failed: {last}")
 
 
 def _private_environment(kubeconfig: str) -> dict[str, str]:

@@ -7,6 +7,9 @@ models cost several times more than the requests themselves, so they are not use
 from __future__ import annotations
 
 import json
+import math
+import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from functools import cached_property
@@ -18,6 +21,7 @@ from kubernetes import client, config
 
 from control_plane.domain.errors import (
     CellUnreachableError,
+    LeaseLostError,
     MisconfiguredError,
     PermanentError,
     TemporaryError,
@@ -26,7 +30,11 @@ from control_plane.domain.errors import (
 _CONNECT_SECONDS = 3
 _READ_SECONDS = 10
 _PAGE = 500
-_TOO_MANY, _GONE = 429, 410
+_FORBIDDEN, _TOO_MANY, _GONE = 403, 429, 410
+# The authorizer's words: the refusal of an admission names no user.
+_NO_RIGHTS = re.compile(r'is forbidden: User "')
+_JSON = "application/json"
+_METADATA = "application/json;as={};v=v1;g=meta.k8s.io"
 
 Object = dict[str, Any]
 
@@ -91,23 +99,31 @@ class KubernetesApi:
         """The object at `path`; None if there is none."""
         return self._call("GET", path, missing_ok=True)
 
-    def create(self, path: str, body: Object) -> Object:
-        """Create an object in the collection at `path`. Raises ConflictError if it is there."""
-        return self._call("POST", path, body=body) or {}
+    def metadata(self, path: str) -> Object | None:
+        """The object at `path` without its content, so that no secret is read; None if there is none."""
+        return self._call("GET", path, missing_ok=True, accept=_METADATA.format("PartialObjectMetadata"))
 
-    def replace(self, path: str, body: Object) -> Object:
+    def create(self, path: str, body: Object, *, not_after: float = math.inf) -> Object:
+        """Create an object in the collection at `path`. Raises ConflictError if it is there.
+
+        Here and below: nothing is sent after `not_after` on the monotonic clock, but LeaseLostError raised.
+        """
+        return self._call("POST", path, body=body, not_after=not_after) or {}
+
+    def replace(self, path: str, body: Object, *, not_after: float = math.inf) -> Object:
         """Replace an object; with a resourceVersion in it, only if it has not changed since."""
-        return self._call("PUT", path, body=body) or {}
+        return self._call("PUT", path, body=body, not_after=not_after) or {}
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, *, not_after: float = math.inf) -> None:
         """Ask for the removal of an object; fine if there is none."""
-        self._call("DELETE", path, missing_ok=True)
+        self._call("DELETE", path, missing_ok=True, not_after=not_after)
 
-    def pages(self, path: str, *, selector: str) -> Iterator[Object]:
-        """A collection, page by page."""
+    def pages(self, path: str, *, selector: str = "", metadata_only: bool = False) -> Iterator[Object]:
+        """A collection, page by page; with `metadata_only`, its objects without their content."""
+        accept = _METADATA.format("PartialObjectMetadataList") if metadata_only else _JSON
         query = {"labelSelector": selector, "limit": str(_PAGE)}
         while True:
-            page = self._call("GET", f"{path}?{urlencode(query)}") or {}
+            page = self._call("GET", f"{path}?{urlencode(query)}", accept=accept) or {}
             yield page
             if not (token := page["metadata"].get("continue")):
                 return
@@ -125,16 +141,23 @@ class KubernetesApi:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(seconds),
         }
-        response = self._send("GET", f"{path}?{urlencode(query)}", None, seconds + _READ_SECONDS)
+        response = self._send("GET", f"{path}?{urlencode(query)}", read_seconds=seconds + _READ_SECONDS)
         if response.status != 200:
             with closing(response):
                 _raise(response.status, response.read())
         return Watch(response)
 
     def _call(
-        self, method: str, path: str, *, body: Object | None = None, missing_ok: bool = False
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Object | None = None,
+        missing_ok: bool = False,
+        accept: str = _JSON,
+        not_after: float = math.inf,
     ) -> Object | None:
-        response = self._send(method, path, body, _READ_SECONDS)
+        response = self._send(method, path, body=body, accept=accept, not_after=not_after)
         try:
             content = response.read()
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -149,12 +172,22 @@ class KubernetesApi:
         return answer
 
     def _send(
-        self, method: str, path: str, body: Object | None, read_seconds: float
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Object | None = None,
+        accept: str = _JSON,
+        read_seconds: float = _READ_SECONDS,
+        not_after: float = math.inf,
     ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": "application/json", "User-Agent": "urumi"}
+        headers = {"Accept": accept, "User-Agent": "urumi"}
         self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = _JSON
+        # Looked at last: this process may have been stopped for hours since it took the lease.
+        if time.monotonic() > not_after:
+            raise LeaseLostError(path)
         try:
             answer: urllib3.BaseHTTPResponse = self._client.rest_client.pool_manager.request(
                 method,
@@ -183,6 +216,10 @@ def _raise(status: int, content: bytes) -> None:
         raise CellUnreachableError(f"the cell's API server answers {status}: {message}")
     if "because it is being terminated" in message:
         raise TemporaryError(message)
+    if status == _FORBIDDEN and _NO_RIGHTS.search(message):
+        raise CellUnreachableError(
+            f"this function lacks rights in the cell: install the platform chart ({message})"
+        )
     raise RefusedError(message)
 
 

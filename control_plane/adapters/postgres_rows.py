@@ -11,11 +11,20 @@ from control_plane.domain.store import Desired, Store, StoreState
 
 STORE_COLUMNS = ", ".join(field.name for field in fields(Store))
 
-# Reads the CTE `changed` (the new row, with from_state) and the parameters actor, cause, action.
-AUDIT_CHANGED = """
-    INSERT INTO audit (store_id, actor, cause, action, from_state, to_state, generation, reason)
-    SELECT id, :actor, :cause, :action, from_state, state, generation, reason FROM changed
+
+def audit_changed(held: str = "NULL") -> str:
+    """SQL that tells the audit of the CTE `changed` (the new row, with from_state).
+
+    Reads the parameters actor, cause and action; `held` is an expression for the lease token.
+    """
+    return f"""
+    INSERT INTO audit (store_id, actor, cause, action, from_state, to_state, generation, reason, lease_token)
+    SELECT id, :actor, :cause, :action, from_state, state, generation, reason,
+        CAST({held} AS bigint) FROM changed
 """
+
+
+AUDIT_CHANGED = audit_changed()
 
 
 def store_of(row: RowMapping) -> Store:

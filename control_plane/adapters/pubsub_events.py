@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from control_plane.domain.errors import MalformedMessageError
-from control_plane.domain.events import StoreIntent
+from control_plane.domain.events import INTENTS, StoreIntent
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient
 
 log = structlog.get_logger()
 
-INTENTS = "store-intents"
 ROLLOUTS = "rollouts"
 _WAKE_SECONDS = 1.0
 # Without this a broker that was away for a while is not tried again for up to two minutes.

@@ -37,9 +37,12 @@ def chart_values(store: Store, plan: Plan, credentials_secret: str) -> dict[str,
 
 
 def release_digest(chart_version: str, values: dict[str, Any]) -> str:
-    """What identifies a release: SHA-256 over chart version and values, hexadecimal."""
+    """What identifies a release: the first half of SHA-256 over chart version and values, hexadecimal.
+
+    It is a label of Helm's record too, and a label's value has 63 characters at most.
+    """
     canonical = json.dumps([chart_version, values], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
 def _base64(text: str) -> str:

@@ -31,6 +31,10 @@ class HostnameTakenError(Exception):
     """A live store has the host name that was drawn: draw again."""
 
 
+class CredentialsLostError(PermanentError):
+    """The Secret that a store's passwords are in is gone or another one. New ones would not fit its data."""
+
+
 class UnknownStoreError(PermanentError):
     """A message names a store that has no row."""
 

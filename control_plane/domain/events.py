@@ -8,6 +8,7 @@ from uuid import UUID
 
 from control_plane.domain.errors import MalformedMessageError
 
+INTENTS = "store-intents"  # the topic
 SCHEMA_VERSION = 1
 
 

@@ -84,6 +84,7 @@ class Store:
     created_at: datetime
     updated_at: datetime
     ready_at: datetime | None
+    credentials_uid: str | None
 
     @property
     def namespace(self) -> str:
@@ -117,10 +118,16 @@ class NewStore:
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to work on one store. `token` only grows, so that an old holder's writes are refused."""
+    """The right to work on one store. `token` only grows, so that an old holder's writes are refused.
+
+    The database upholds it for rows. For the cell, which knows no tokens, `ends` is a moment of this
+    process's monotonic clock, no later than the lease's end in the database: whatever changes the cell
+    looks at it last, because a process may have been stopped for hours since it took the lease.
+    """
 
     store_id: UUID
     token: int
+    ends: float
 
 
 @dataclass(frozen=True)

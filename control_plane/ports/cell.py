@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from control_plane.domain.plans import Plan
-from control_plane.domain.store import Store
+from control_plane.domain.store import Lease, Store
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A Secret of the cell: what the chart calls it, and the uid that no other Secret will ever have."""
+
+    name: str
+    uid: str
 
 
 class Credentials(Protocol):
@@ -17,35 +26,51 @@ class Credentials(Protocol):
 
 
 class Cluster(Protocol):
-    """One cell, as provision writes to it. Every method is idempotent and raises
-    PermanentError, TemporaryError or CellUnreachableError."""
+    """One cell, as provision writes to it. Every method is idempotent, changes nothing once the
+    lease has ended, and raises PermanentError, TemporaryError, CellUnreachableError or LeaseLostError."""
 
-    def ensure_namespace(self, store: Store) -> None:
+    def ensure_namespace(self, store: Store, lease: Lease) -> None:
         """The store's namespace, with Pod Security and owner labels."""
 
-    def ensure_quota(self, store: Store, plan: Plan) -> None:
+    def ensure_access(self, store: Store, lease: Lease) -> None:
+        """This process's right to work in the store's namespace, returning when it is in force."""
+
+    def ensure_quota(self, store: Store, plan: Plan, lease: Lease) -> None:
         """The plan's ResourceQuota, returning when it is in force."""
 
-    def ensure_credentials(self, store: Store, credentials: Credentials) -> str:
-        """The name of the store's immutable Secret, made only if there is none."""
+    def ensure_credentials(self, store: Store, credentials: Credentials, lease: Lease) -> Secret:
+        """The store's immutable Secret, made only if there never was one.
 
-    def remove_namespace(self, store: Store) -> None:
+        Raises CredentialsLostError when the row knows of one and it is not there.
+        """
+
+    def remove_namespace(self, store: Store, lease: Lease) -> None:
         """Have the namespace and all that is in it removed; does not wait."""
 
 
 class Releases(Protocol):
-    """Helm, for one cell."""
+    """Helm, for one cell. Nothing that it starts outlives the lease, even if this process is stopped.
+
+    Its methods raise PermanentError, TemporaryError, CellUnreachableError or LeaseLostError.
+    """
 
     chart_version: str
 
-    def apply(self, store: Store, values: Mapping[str, Any]) -> int:
-        """Bring the release to these values and return its revision. Does not wait for pods.
-
-        First frees a release that a killed Helm has left locked. Ends within
-        `deadline` seconds, with the helm process dead.
-        Raises PermanentError, TemporaryError, CellUnreachableError.
-        """
-
     @property
     def deadline(self) -> float:
-        """Seconds after which nothing that `apply` started can still be running."""
+        """Seconds that a lease must last for `free` or `apply` to have all the time it may need."""
+
+    def locked(self, store: Store) -> bool:
+        """Whether a Helm that is dead has left the release in the middle of something.
+
+        Under the store's lease every Helm that is not this one is dead.
+        """
+
+    def free(self, store: Store, lease: Lease) -> None:
+        """Make a locked release one that `apply` can go on with; its objects and claims stay."""
+
+    def apply(self, store: Store, values: Mapping[str, Any], digest: str, lease: Lease) -> int:
+        """Bring the release to these values, whatever is there, and return its revision.
+
+        Does not wait for pods. `digest` is put on Helm's record, for whoever compares it with the row.
+        """

@@ -25,15 +25,24 @@ class Work(Protocol):
     def take(self, store_id: UUID, *, seconds: float) -> Leased | None:
         """Take the lease if there is something to do; None when there is not or another has it.
 
-        A predecessor that died with the lease in its hand counts as one failure.
+        Each time is an attempt on record. A predecessor that died with the lease in its hand counts as one failure.
         Raises UnknownStoreError.
         """
 
-    def renew(self, lease: Lease, *, seconds: float) -> None:
-        """The lease now ends in `seconds`, on the database's clock."""
+    def renew(self, lease: Lease, *, seconds: float) -> Lease:
+        """The same lease, now ending in `seconds` on the database's clock."""
 
     def begin(self, leased: Leased, actor: Actor) -> None:
         """Move the row to the state that says that the work has begun; nothing if it is there."""
+
+    def record_credentials(self, leased: Leased, uid: str) -> str:
+        """Keep the uid of the Secret that has the store's passwords, unless one is kept already.
+
+        Returns the one that is kept. Whatever the generation: passwords are for a store's whole life.
+        """
+
+    def record_freeing(self, leased: Leased, actor: Actor) -> None:
+        """Tell the audit that a release which a dead Helm has left locked is going to be freed."""
 
     def record_release(
         self, leased: Leased, *, revision: int, digest: str, chart_version: str, deadline: float, actor: Actor
@@ -44,7 +53,10 @@ class Work(Protocol):
         """The cluster was told to remove the store."""
 
     def fail(self, leased: Leased, reason: str, actor: Actor) -> None:
-        """Give up: FAILED with the reason, for people. A row that is being deleted keeps its state."""
+        """Give up: FAILED with the reason, and a dead letter for an operator to answer.
+
+        A row that is being deleted keeps its state.
+        """
 
     def postpone(self, leased: Leased, reason: str, *, seconds: float, counted: bool, actor: Actor) -> None:
         """Say why the work waits, and that it does for `seconds`. Counted: one failure more."""

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import structlog
 
-from control_plane.domain.chart_values import chart_values, release_digest
 from control_plane.domain.errors import (
     CellUnreachableError,
     LeaseLostError,
@@ -16,17 +15,14 @@ from control_plane.domain.errors import (
     PermanentError,
     TemporaryError,
 )
-from control_plane.domain.plans import PLANS
 from control_plane.domain.store import Actor, Desired
-from control_plane.ports.cell import Cluster, Credentials, Releases
+from control_plane.ports.cell import Cluster
 from control_plane.ports.messages import Events
 from control_plane.ports.work import Leased, Work
+from control_plane.use_cases.install import LEASE_SECONDS, Install
 
 log = structlog.get_logger()
 
-LEASE_SECONDS = 30.0  # renewed before every step; each step but Helm's ends well within it
-LEASE_MARGIN_SECONDS = 5.0  # between Helm's hard deadline and the end of the lease
-ROLLOUT_SECONDS = 15 * 60.0  # pods that are not ready by then are given up
 FAILURE_LIMIT = 10
 _BACK_OFF_SECONDS = (5.0, 300.0)  # doubles from the first to the last
 _UNREACHABLE_SECONDS = 15.0
@@ -38,9 +34,8 @@ class Provision:
 
     work: Work
     cluster: Cluster
-    releases: Releases
-    credentials: Credentials
     events: Events
+    install: Install
     lease_seconds: float = LEASE_SECONDS
 
     def __call__(self, store_id: UUID, *, cause: str) -> None:
@@ -71,7 +66,7 @@ class Provision:
             elif store.failures >= FAILURE_LIMIT:
                 self.work.fail(leased, store.reason or f"its worker died {store.failures} times", actor)
             else:
-                self._install(leased, actor)
+                self.install(leased, actor)
         except CellUnreachableError as error:
             logger.warning("cell_unreachable", error=str(error))
             self._postpone(
@@ -97,33 +92,9 @@ class Provision:
             return error
         return None
 
-    def _install(self, leased: Leased, actor: Actor) -> None:
-        store, lease = leased.store, leased.lease
-        plan = PLANS[store.plan]
-        self.work.begin(leased, actor)
-        self.work.renew(lease, seconds=self.lease_seconds)
-        self.cluster.ensure_namespace(store)
-        self.work.renew(lease, seconds=self.lease_seconds)
-        self.cluster.ensure_quota(store, plan)
-        self.work.renew(lease, seconds=self.lease_seconds)
-        secret = self.cluster.ensure_credentials(store, self.credentials)
-        values = chart_values(store, plan, secret)
-        # Whatever happens to this process, Helm is dead before the lease ends.
-        self.work.renew(lease, seconds=self.releases.deadline + LEASE_MARGIN_SECONDS)
-        revision = self.releases.apply(store, values)
-        self.work.record_release(
-            leased,
-            revision=revision,
-            digest=release_digest(self.releases.chart_version, values),
-            chart_version=self.releases.chart_version,
-            deadline=ROLLOUT_SECONDS,
-            actor=actor,
-        )
-        self.events.rollout_started()
-
     def _remove(self, leased: Leased, actor: Actor) -> None:
-        self.work.renew(leased.lease, seconds=self.lease_seconds)
-        self.cluster.remove_namespace(leased.store)
+        lease = self.work.renew(leased.lease, seconds=self.lease_seconds)
+        self.cluster.remove_namespace(leased.store, lease)
         self.work.record_removal(leased, actor)
         self.events.rollout_started()
 

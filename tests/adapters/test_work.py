@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from control_plane.domain.errors import LeaseLostError, UnknownStoreError
-from control_plane.domain.store import BEGINS, Actor, Lease, StoreState
+from control_plane.domain.store import BEGINS, Actor, StoreState
 from tests.builders import ACTOR, CUSTOMER, a_new_store
 
 WORKER = Actor("provision", "message 1")
@@ -40,13 +40,15 @@ def postpone(backend, leased, reason="busy", seconds=10.0, *, counted=True):
 WRITES = {
     "renew": lambda backend, leased: backend.work.renew(leased.lease, seconds=30.0),
     "begin": lambda backend, leased: backend.work.begin(leased, WORKER),
+    "record_credentials": lambda backend, leased: backend.work.record_credentials(leased, "uid-1"),
+    "record_freeing": lambda backend, leased: backend.work.record_freeing(leased, WORKER),
     "record_release": record_release,
     "record_removal": lambda backend, leased: backend.work.record_removal(leased, WORKER),
     "fail": lambda backend, leased: backend.work.fail(leased, "because", WORKER),
     "postpone": postpone,
     "finish": lambda backend, leased: backend.work.finish(leased, seconds=30.0),
 }
-ABOUT_A_GENERATION = ("begin", "record_release", "record_removal", "fail", "postpone")
+ABOUT_A_GENERATION = ("begin", "record_freeing", "record_release", "record_removal", "fail", "postpone")
 
 
 def snapshot(backend, store_id):
@@ -64,7 +66,7 @@ class TestTake:
         store = a_queued_store(backend)
         leased = backend.work.take(store.id, seconds=30.0)
         assert leased.store == store
-        assert leased.lease == Lease(store.id, 1)
+        assert (leased.lease.store_id, leased.lease.token) == (store.id, 1)
         assert backend.value(store.id, "lease_holder")
 
     def test_a_store_without_a_row_is_unknown(self, backend):
@@ -296,7 +298,7 @@ class TestFinish:
         backend.later(20)
         newer = backend.work.finish(leased, seconds=30.0)
         assert (newer.store.generation, newer.store.state) == (2, StoreState.DELETING)
-        assert newer.lease == leased.lease
+        assert newer.lease.token == leased.lease.token
         backend.later(20)  # longer than the first lease would have lasted
         backend.work.record_removal(newer, WORKER)
         assert backend.work.finish(newer, seconds=30.0) is None

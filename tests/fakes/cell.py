@@ -6,13 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from control_plane.domain.errors import CellUnreachableError, TemporaryError
+from control_plane.domain.errors import (
+    CellUnreachableError,
+    CredentialsLostError,
+    LeaseLostError,
+    TemporaryError,
+)
 from control_plane.domain.plans import Plan
 from control_plane.domain.rollout import COMPONENTS, NamespaceState, Observation, Workload
-from control_plane.domain.store import Store
-from control_plane.ports.cell import Credentials
+from control_plane.domain.store import Lease, Store
+from control_plane.ports.cell import Credentials, Secret
 from control_plane.ports.fleet import Changes, Watermark
 from tests.fakes.clock import FakeClock
 
@@ -23,8 +28,12 @@ class Namespace:
 
     store_id: UUID
     quota: Mapping[str, str] | None = None
+    access: bool = False
     secret: Mapping[str, str] | None = None
+    secret_uid: str = ""
+    locked: bool = False  # by a Helm that is dead
     revision: int = 0
+    digest: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     seen: Observation = field(default_factory=lambda: Observation(NamespaceState.ACTIVE, {}))
 
@@ -43,8 +52,10 @@ class FakeCell:
         self.ready_at_once = False
         self.on_wait: Callable[[], None] = lambda: None  # what happens while a pass waits
 
-    def ask(self) -> None:
-        """What every request begins with."""
+    def ask(self, lease: Lease | None = None) -> None:
+        """What every request begins with: one that changes something needs a lease that lasts."""
+        if lease and lease.ends <= self.clock.monotonic():
+            raise LeaseLostError(str(lease.store_id))
         if not self.reachable:
             raise CellUnreachableError("the cell does not answer")
 
@@ -87,31 +98,43 @@ class FakeCluster:
 
     cell: FakeCell
 
-    def ensure_namespace(self, store: Store) -> None:
+    def ensure_namespace(self, store: Store, lease: Lease) -> None:
         """See the port."""
-        self.cell.ask()
+        self.cell.ask(lease)
         found = self.cell.namespaces.setdefault(store.namespace, Namespace(store.id))
         if found.seen.namespace is NamespaceState.TERMINATING:
             raise TemporaryError(f"the namespace {store.namespace} is still being removed")
 
-    def ensure_quota(self, store: Store, plan: Plan) -> None:
+    def ensure_access(self, store: Store, lease: Lease) -> None:
         """See the port."""
-        self.cell.ask()
-        self.cell.namespaces[store.namespace].quota = plan.quota
+        self.cell.ask(lease)
+        self.cell.namespaces[store.namespace].access = True
 
-    def ensure_credentials(self, store: Store, credentials: Credentials) -> str:
+    def ensure_quota(self, store: Store, plan: Plan, lease: Lease) -> None:
         """See the port."""
-        self.cell.ask()
-        namespace = self.cell.namespaces[store.namespace]
+        self._accessible(store, lease).quota = plan.quota
+
+    def ensure_credentials(self, store: Store, credentials: Credentials, lease: Lease) -> Secret:
+        """See the port."""
+        namespace = self._accessible(store, lease)
         if namespace.secret is None:
-            namespace.secret = credentials.fresh()
-        return "credentials-1"
+            if store.credentials_uid:
+                raise CredentialsLostError("the Secret is gone")
+            namespace.secret, namespace.secret_uid = credentials.fresh(), str(uuid4())
+        return Secret("credentials-1", namespace.secret_uid)
 
-    def remove_namespace(self, store: Store) -> None:
+    def remove_namespace(self, store: Store, lease: Lease) -> None:
         """See the port."""
-        self.cell.ask()
+        self.cell.ask(lease)
         if found := self.cell.namespaces.get(store.namespace):
             self.cell.show(found, replace(found.seen, namespace=NamespaceState.TERMINATING))
+
+    def _accessible(self, store: Store, lease: Lease) -> Namespace:
+        self.cell.ask(lease)
+        namespace = self.cell.namespaces[store.namespace]
+        if not namespace.access:
+            raise CellUnreachableError("no rights in this namespace")
+        return namespace
 
 
 @dataclass
@@ -127,12 +150,25 @@ class FakeReleases:
         """See the port."""
         return 65.0
 
-    def apply(self, store: Store, values: Mapping[str, Any]) -> int:
+    def locked(self, store: Store) -> bool:
         """See the port."""
         self.cell.ask()
+        return self.cell.namespaces[store.namespace].locked
+
+    def free(self, store: Store, lease: Lease) -> None:
+        """See the port."""
+        self.cell.ask(lease)
+        self.cell.namespaces[store.namespace].locked = False
+
+    def apply(self, store: Store, values: Mapping[str, Any], digest: str, lease: Lease) -> int:
+        """See the port."""
+        self.cell.ask(lease)
         if self.errors:
             raise self.errors.pop(0)
         namespace = self.cell.namespaces[store.namespace]
+        if namespace.locked:
+            raise TemporaryError("another operation is in progress")
+        namespace.digest = digest
         namespace.revision += 1
         namespace.values = values
         ready = self.cell.ready_at_once

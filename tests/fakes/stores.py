@@ -49,7 +49,8 @@ class FakeStores:
             **{**asdict(order), "cell": self.tables.cells[order.cell].id},
             desired=Desired.RUNNING, generation=1, applied_generation=0, observed_generation=0,
             state=_S.QUEUED, reason=None, chart_version=None, release_revision=None, release_digest=None,
-            failures=0, created_at=now, updated_at=now, ready_at=None, next_attempt_at=now,
+            failures=0, created_at=now, updated_at=now, ready_at=None, credentials_uid=None,
+            next_attempt_at=now,
             quiet_until=now + _WAKE,
         )  # fmt: skip
         self.tables.rows[new.id] = new

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID, uuid4
@@ -36,7 +36,7 @@ class Row(Store):
 
     def store(self) -> Store:
         """The columns that people see."""
-        return Store(**{field.name: getattr(self, field.name) for field in fields(Store)})
+        return Store(**{each.name: getattr(self, each.name) for each in fields(Store)})
 
 
 @dataclass
@@ -46,6 +46,24 @@ class OutboxRow:
     announcement: Announcement
     created_at: datetime
     published_at: datetime | None = None
+
+
+@dataclass
+class DeadLetterRow:
+    """One row of `dead_letters`."""
+
+    source: str
+    message_id: str
+    body: bytes
+    store_id: UUID | None
+    generation: int | None
+    kind: str
+    reason: str
+    parked_at: datetime
+    deliveries: int = 1
+    answer: str | None = None
+    answered_at: datetime | None = None
+    id: UUID = field(default_factory=uuid4)
 
 
 @dataclass
@@ -71,6 +89,8 @@ class Tables:
         self.outbox: list[OutboxRow] = []
         self.audit: dict[UUID, list[AuditEntry]] = {}
         self.keys: dict[tuple[UUID, str], tuple[str, UUID, datetime]] = {}
+        self.attempts: list[tuple[UUID, int]] = []  # whose store, with which lease token
+        self.dead_letters: dict[tuple[str, str], DeadLetterRow] = {}  # by source and message id
 
     @property
     def now(self) -> datetime:
@@ -102,6 +122,13 @@ class Tables:
         announcement = Announcement(uuid4(), StoreIntent(row.id, row.generation))
         self.outbox.append(OutboxRow(announcement, self.now))
         return announcement
+
+    def park(self, letter: DeadLetterRow) -> None:
+        """Write a dead letter, or count that it came once more."""
+        known = self.dead_letters.get((letter.source, letter.message_id))
+        if known:
+            letter = replace(letter, id=known.id, parked_at=known.parked_at, deliveries=known.deliveries + 1)
+        self.dead_letters[letter.source, letter.message_id] = letter
 
 
 class _OfTables(Protocol):

@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from control_plane.domain.errors import LeaseLostError, UnknownStoreError
+from control_plane.domain.events import INTENTS, StoreIntent
 from control_plane.domain.store import BEGINS, Actor, Lease, StoreState
 from control_plane.ports.work import Leased
-from tests.fakes.tables import Row, Tables, held, transaction, unfinished
+from tests.fakes.tables import DeadLetterRow, Row, Tables, held, transaction, unfinished
 
 _S = StoreState
 
@@ -37,12 +38,14 @@ class FakeWork:
             lease_token=row.lease_token + 1,
             failures=row.failures + (row.lease_holder is not None),
         )
-        return Leased(taken.store(), Lease(store_id, taken.lease_token))
+        self.tables.attempts.append((store_id, taken.lease_token))
+        return Leased(taken.store(), Lease(store_id, taken.lease_token, self._in(seconds)))
 
     @transaction
-    def renew(self, lease: Lease, *, seconds: float) -> None:
+    def renew(self, lease: Lease, *, seconds: float) -> Lease:
         """See the port."""
         self._keep(self._mine(lease), lease_until=self.tables.now + timedelta(seconds=seconds))
+        return replace(lease, ends=self._in(seconds))
 
     @transaction
     def begin(self, leased: Leased, actor: Actor) -> None:
@@ -50,6 +53,17 @@ class FakeWork:
         row = self._mine(leased.lease)
         if leased.store.state in BEGINS and row.state is leased.store.state:
             self._write(leased, actor, "begun", state=BEGINS[row.state], reason=None)
+
+    @transaction
+    def record_credentials(self, leased: Leased, uid: str) -> str:
+        """See the port."""
+        row = self._mine(leased.lease)
+        return self._keep(row, credentials_uid=row.credentials_uid or uid).credentials_uid or uid
+
+    @transaction
+    def record_freeing(self, leased: Leased, actor: Actor) -> None:
+        """See the port."""
+        self._write(leased, actor, "release freed")
 
     @transaction
     def record_release(
@@ -77,6 +91,7 @@ class FakeWork:
         """See the port."""
         if self._mine(leased.lease).state is not _S.DELETING:
             self._write(leased, actor, "gave up", state=_S.FAILED, reason=reason)
+            self._park(leased, reason, actor)
 
     @transaction
     def postpone(self, leased: Leased, reason: str, *, seconds: float, counted: bool, actor: Actor) -> None:
@@ -96,7 +111,19 @@ class FakeWork:
             self._keep(row, lease_holder=None, lease_until=None)
             return None
         kept = self._keep(row, lease_until=self.tables.now + timedelta(seconds=seconds))
-        return Leased(kept.store(), leased.lease)
+        return Leased(kept.store(), replace(leased.lease, ends=self._in(seconds)))
+
+    def _park(self, leased: Leased, reason: str, actor: Actor) -> None:
+        store = leased.store
+        if self.tables.rows[store.id].generation == store.generation:
+            body = StoreIntent(store.id, store.generation).encode()
+            now = self.tables.now
+            self.tables.park(
+                DeadLetterRow(INTENTS, actor.cause, body, store.id, store.generation, "refused", reason, now)
+            )
+
+    def _in(self, seconds: float) -> float:
+        return self.tables.clock.monotonic() + seconds
 
     def _mine(self, lease: Lease) -> Row:
         row = self.tables.rows[lease.store_id]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from control_plane.domain.store import Store, StoreState
 from control_plane.use_cases.create_store import CreateStore
 from control_plane.use_cases.delete_store import DeleteStore
+from control_plane.use_cases.install import Install
 from control_plane.use_cases.judge_rollouts import JudgeRollouts
 from control_plane.use_cases.provision import Provision
 from control_plane.use_cases.reconcile import Reconcile, Summary
@@ -35,7 +36,8 @@ class Platform:
         self.workloads, self.credentials = FakeWorkloads(self.cell), FakeCredentials()
         self.create_store = CreateStore(self.stores, self.outbox, self.events, CELL, BASE_DOMAIN)
         self.delete_store = DeleteStore(self.stores, self.outbox, self.events)
-        self.provision = Provision(self.work, self.cluster, self.releases, self.credentials, self.events)
+        install = Install(self.work, self.cluster, self.releases, self.credentials, self.events)
+        self.provision = Provision(self.work, self.cluster, self.events, install)
         self.reconcile = Reconcile(
             self.fleet,
             RelayOutbox(self.fleet, self.outbox, self.events),
@@ -56,7 +58,7 @@ class Platform:
 
     def deliver(self, store_id: UUID) -> None:
         """A message reaches provision."""
-        self.provision(store_id, cause="message 1")
+        self.provision(store_id, cause=f"message {uuid4()}")
 
     def run_pass(self) -> Summary:
         """A tick."""

@@ -203,7 +203,7 @@ def test_a_deletion_is_never_given_up(
 
     with monkeypatch.context() as patched:
         patched.setattr(provision, "FAILURE_LIMIT", 2)
-        patched.setattr(type(platform.cluster), "remove_namespace", lambda _self, _store: fails(_store))
+        patched.setattr(type(platform.cluster), "remove_namespace", lambda *_: fails(None))
         for _ in range(5):
             platform.deliver(store.id)
             platform.clock.later(1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from control_plane.domain.store import StoreState
-from control_plane.use_cases.provision import ROLLOUT_SECONDS
+from control_plane.use_cases.install import ROLLOUT_SECONDS
 from tests.builders import CELL
 from tests.use_cases.platform import Platform
 
