@@ -25,8 +25,8 @@ class Work(Protocol):
     def take(self, store_id: UUID, *, seconds: float) -> Leased | None:
         """Take the lease if there is something to do; None when there is not or another has it.
 
-        Each time is an attempt on record. A predecessor that died with the lease in its hand counts as one failure.
-        Raises UnknownStoreError.
+        Each time is an attempt on record. A predecessor that died with the lease in its hand
+        counts as one failure. Raises UnknownStoreError.
         """
 
     def renew(self, lease: Lease, *, seconds: float) -> Lease:

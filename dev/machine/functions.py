@@ -84,6 +84,7 @@ def settings(place: Place, name: str, around: Surroundings) -> dict[str, str]:
             "KUBECONFIG": str(around.kubeconfigs[name]),
             "URUMI_HELM": str(around.helm),
             "URUMI_CHART": str(CHECKOUT / "chart"),
+            "URUMI_CELL_IDENTITY": '{"kind": "User", "name": "admin"}',
         },
         "reconcile": lambda: {"KUBECONFIG": str(around.kubeconfigs[name])},
     }
