@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -15,12 +13,9 @@ import httpx
 import psutil
 import pytest
 
-from dev.machine.place import CHECKOUT
 from tests.cluster.world import World, an_intent, an_order
 
 IN_FLIGHT = 20
-CHART = CHECKOUT / "chart"
-MINIMAL_VALUES = CHART / "ci" / "minimal.yaml"
 LONGEST = 240.0  # seconds: the longest lease, a wake-up, and the work of all stores on two cores
 
 
@@ -86,42 +81,6 @@ def test_provision_is_killed_while_helm_runs(world: World) -> None:
     world.assert_whole(ids)
 
 
-def test_a_release_that_a_killed_helm_left_locked_is_freed(world: World) -> None:
-    store_id = str(uuid4())
-    world.sql(
-        """INSERT INTO stores
-            (id, customer_id, name, title, admin_email, plan, hostname, cell, quiet_until)
-        SELECT :id, :customer, :name, 'Locked', 'a@example.com', 'standard', :name || '.localhost', id,
-            clock_timestamp() + interval '1 hour' FROM cells""",
-        id=store_id,
-        customer=str(uuid4()),
-        name=f"locked-{store_id[:8]}",
-    )
-    name = f"store-{store_id}"
-    world.cluster.create("/api/v1/namespaces", {"metadata": {"name": name}})
-    values = world.place.root / "values.yaml"
-    values.write_text(re.sub("id: .*", f"id: {store_id}", MINIMAL_VALUES.read_text()))
-    with subprocess.Popen(
-        [world.values["URUMI_HELM"], "install", name, CHART, "-n", name, "-f", values],
-        env={"KUBECONFIG": world.values["KUBECONFIG"], "HOME": str(world.place.root)},
-    ) as helm:
-        _await(lambda: bool(world.release_records(name)), "helm has recorded nothing", pause=0.005)
-        helm.kill()
-    assert world.release_records(name)[-1]["status"] == "pending-install"
-
-    world.publish(an_intent(store_id))
-
-    world.settle([store_id], seconds=LONGEST)
-    assert world.show_row(store_id)["state"] == "READY"
-    # The record that was locked is the first revision still: nothing was uninstalled.
-    records = world.release_records(name)
-    assert [each["version"] for each in records] == ["1", "2"]
-    assert records[-1]["status"] == "deployed"
-    namespace = world.cluster.get(f"/api/v1/namespaces/{name}")
-    assert namespace
-    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-
-
 def test_reconcile_is_called_five_times_at_once(world: World) -> None:
     ids = world.create_many(5)
 
@@ -167,21 +126,6 @@ def test_a_message_that_nobody_can_act_on_is_acknowledged_and_holds_up_nobody(
     world.publish(body)
     assert world.push(body).status_code == 200
     world.assert_whole([world.create()])
-
-
-def test_a_part_that_was_stopped_for_a_while_does_no_harm(world: World) -> None:
-    """The cell does not answer for a while: nothing is given up, and all goes on afterwards."""
-    world.kill("kube-apiserver")
-    ids = world.create_many(3)
-    time.sleep(5)
-    assert "FAILED" not in world.states(ids)
-    reasons = world.sql("SELECT DISTINCT failures FROM stores WHERE id = ANY(CAST(:ids AS uuid[]))", ids=ids)
-    assert {row["failures"] for row in reasons} == {0}
-
-    world.up()
-
-    world.settle(ids, seconds=LONGEST)
-    world.assert_whole(ids)
 
 
 def _helms(world: World) -> list[psutil.Process]:
