@@ -86,6 +86,9 @@ RINGS = (
     Ring("chart", "what the rendered and admitted chart promises", ("tests/chart",), (_go,)),
     Ring("machine", "real parts started, killed, stopped", ("tests/machine",), (_postgres, _go, _emulator)),
     Ring("cluster", "the whole chain on real parts", ("tests/cluster",), (_postgres, _go, _emulator)),
+    Ring(
+        "faults", "killed, stopped and stuck at every moment", ("tests/faults",), (_postgres, _go, _emulator)
+    ),
 )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import structlog
+
 from control_plane.domain.chart_values import chart_values, release_digest
 from control_plane.domain.errors import CredentialsLostError
 from control_plane.domain.plans import PLANS, Plan
@@ -11,6 +13,8 @@ from control_plane.domain.store import Actor, Lease
 from control_plane.ports.cell import Cluster, Credentials, Releases, Secret
 from control_plane.ports.messages import Events
 from control_plane.ports.work import Leased, Work
+
+log = structlog.get_logger()
 
 LEASE_SECONDS = 30.0  # renewed before every step; each step but Helm's ends well within it
 LEASE_MARGIN_SECONDS = 5.0  # between Helm's hard deadline and the end of the lease
@@ -62,6 +66,7 @@ class Install:
             deadline=ROLLOUT_SECONDS,
             actor=actor,
         )
+        log.info("release_applied", store_id=str(store.id), generation=store.generation, revision=revision)
 
     def _renewed(self, leased: Leased) -> Lease:
         return self.work.renew(leased.lease, seconds=self.lease_seconds)
