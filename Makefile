@@ -3,13 +3,13 @@
 urumi = .venv/bin/urumi
 compile = .venv/bin/uv pip compile --quiet --generate-hashes --python-version 3.11 --universal --no-emit-index-url
 
-.PHONY: help demo up down clean status ready test test-fast check format lock
+.PHONY: help demo up down clean status ready test test-fast test-mutations check format lock
 
 ##@ Run it
 help: ## show this index
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: ready ## from nothing to a running store, with progress
 	@$(urumi) demo
@@ -30,6 +30,9 @@ clean: ## stop everything and remove all local data
 ##@ Work on it
 test: ready ## all tests that this machine can run, and what was left out
 	@.venv/bin/python -m tests.rings
+
+test-mutations: ready ## seed defects into copies of the code, and see each of them named
+	@.venv/bin/python -m tests.rings mutations
 
 test-fast: ready ## the tests that take seconds and need no parts
 	@.venv/bin/python -m tests.rings fast

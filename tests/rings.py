@@ -83,11 +83,20 @@ RINGS = (
         ("tests/adapters",),
         (_postgres, _go, _emulator),
     ),
-    Ring("chart", "what the rendered and admitted chart promises", ("tests/chart",), (_go,)),
+    Ring("chart", "what the rendered and admitted charts promise", ("tests/chart", "tests/platform"), (_go,)),
     Ring("machine", "real parts started, killed, stopped", ("tests/machine",), (_postgres, _go, _emulator)),
     Ring("cluster", "the whole chain on real parts", ("tests/cluster",), (_postgres, _go, _emulator)),
     Ring(
-        "faults", "killed, stopped and stuck at every moment", ("tests/faults",), (_postgres, _go, _emulator)
+        "faults",
+        "killed, stopped and stuck at every moment",
+        ("tests/faults",),
+        (_postgres, _go, _emulator),
+    ),
+    Ring(
+        "mutations",
+        "defects seeded into copies of the code",
+        ("tests/mutations",),
+        (_postgres, _go, _emulator),
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import os
@@ -130,6 +131,14 @@ class Hands:
         self._worker.stdin.write(json.dumps(command).encode() + b"\n")
         self._worker.stdin.flush()
         return child.await_begin()
+
+    def in_cell(self, cell: str) -> Hands:
+        """The same worker, for the stores of another cell: its passes judge no others."""
+        other = copy.copy(self)
+        other._environments = {
+            name: {**environment, "URUMI_CELL": cell} for name, environment in self._environments.items()
+        }
+        return other
 
     def run(self, verb: str, **arguments: Any) -> Child:
         """Run a verb to its end."""
