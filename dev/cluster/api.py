@@ -1,4 +1,4 @@
-"""The few calls to the API server that starting the cluster takes.
+"""The few calls to an API server that starting a cluster takes.
 
 By the standard library: the Kubernetes client takes longer to import than all of these calls together.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 
 class RefusedError(Exception):
@@ -23,10 +24,10 @@ class NotFoundError(RefusedError):
 
 @dataclass(frozen=True)
 class Api:
-    """An API server on this machine, asked with a bearer token."""
+    """An API server, asked with a bearer token."""
 
-    port: int
-    ca: Path  # PEM
+    server: str  # https://HOST:PORT
+    ca: Path | str  # whom to trust: a file in PEM, or PEM itself
     token: str
 
     def ready(self) -> bool:
@@ -51,16 +52,22 @@ class Api:
 
     def _call(self, method: str, path: str, body: str | None = None) -> bytes:
         try:
-            trust = ssl.create_default_context(cafile=str(self.ca))
-            connection = HTTPSConnection("127.0.0.1", self.port, timeout=10, context=trust)
-            headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+            file, text = (self.ca, None) if isinstance(self.ca, Path) else (None, self.ca)
+            trust = ssl.create_default_context(cafile=file, cadata=text)
+            at = urlsplit(self.server)
+            connection = HTTPSConnection(at.hostname or "", at.port, timeout=10, context=trust)
+            headers = {
+                "Authorization": f"Bearer {self.token}",
+                "Content-Type": "application/json",
+                "User-Agent": "urumi-dev",
+            }
             try:
-                connection.request(method, path, body, headers)
+                connection.request(method, at.path.rstrip("/") + path, body, headers)
                 response = connection.getresponse()
                 answer = response.read()
             finally:
                 connection.close()
-        except (OSError, HTTPException) as error:
+        except (OSError, ValueError, HTTPException) as error:
             raise RefusedError(f"{method} {path}: {error}") from error
         if response.status == 404:
             raise NotFoundError(f"{method} {path}: not found")

@@ -62,7 +62,7 @@ class ControlPlane:
             raise ClusterError(
                 f"the API server refused what its own start needs: {error}; see {log}"
             ) from error
-        say(f"cluster answers at https://127.0.0.1:{api.port}; pods are simulated, ready after {delay:g} s")
+        say(f"cluster answers at {api.server}; pods are simulated, ready after {delay:g} s")
 
     def _servers(self) -> Api:
         etcd_port = ensure_listening(
@@ -129,13 +129,17 @@ class ControlPlane:
         return path
 
     def _kubeconfig(self, api: Api, identity: Identity) -> str:
-        server = f"https://127.0.0.1:{api.port}"
-        return kubeconfig.with_token(CONTEXT, server, api.ca.read_bytes(), self._tokens[identity])
+        cluster = kubeconfig.trusting(api.server, self._ca.read_bytes())
+        return kubeconfig.with_token(CONTEXT, cluster, self._tokens[identity])
 
     def _api(self, port: int) -> Api:
         # The server makes its certificate at its first start and keeps no key of who signed it; the
         # file holds the signer's certificate too, and that is what clients trust.
-        return Api(port, self._files.certificates / "apiserver.crt", self._tokens[identities.STARTER])
+        return Api(f"https://127.0.0.1:{port}", self._ca, self._tokens[identities.STARTER])
+
+    @property
+    def _ca(self) -> Path:
+        return self._files.certificates / "apiserver.crt"
 
 
 def _takes_pods(node: dict[str, Any] | None) -> bool:

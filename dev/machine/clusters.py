@@ -1,10 +1,10 @@
-"""The place's cluster: which provider it has, started and stopped through the provider."""
+"""The place's cluster: started and stopped through its provider, and the credentials of who works in it."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,11 +26,13 @@ def choose(place: Place) -> Provider:
         raise MachineError(str(error)) from error
 
 
-def up(place: Place, provider: Provider, say: Callable[[str], None]) -> Cluster:
+def up(place: Place, provider: Provider, say: Callable[[str], None]) -> tuple[Cluster, Mapping[str, Path]]:
     """Start or reuse the cluster; the place's earlier one of another provider is stopped first.
 
-    Raises MachineError.
+    Returns it and the kubeconfig of each identity in it. Raises MachineError.
     """
+    from dev.cluster import platform  # noqa: PLC0415 - as above
+
     earlier = _note(place).provider
     if earlier and earlier != provider.name:
         say(f"cluster: {provider.name} takes the place of {earlier}")
@@ -39,10 +41,10 @@ def up(place: Place, provider: Provider, say: Callable[[str], None]) -> Cluster:
     _write(place, _Note(provider.name, _note(place).parts if earlier == provider.name else ()))
     try:
         cluster = provider.up(place, say)
+        _write(place, _Note(provider.name, cluster.parts))
+        return cluster, platform.up(place, cluster, say)
     except ClusterError as error:
         raise MachineError(str(error)) from error
-    _write(place, _Note(provider.name, cluster.parts))
-    return cluster
 
 
 def down(place: Place, say: Callable[[str], None]) -> None:

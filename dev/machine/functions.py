@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from dev.machine.serving import Command, port_of, serve
 from dev.machine.waiting import http_status
 
 BASE_DOMAIN = "localhost:8088"
+PROVISION = {"kind": "ServiceAccount", "name": "provision", "namespace": "urumi-system"}
 # How long leases last and how soon what was lost is said again: handed on where they are set.
 PATIENCE_SETTINGS = ("URUMI_LEASE_SECONDS", "URUMI_HELM_SECONDS", "URUMI_WAKE_SECONDS")
 SECONDS = 60.0
@@ -47,7 +49,7 @@ class Surroundings:
 
     database_urls: Mapping[str, str]  # by function: each has its own role
     emulator: str  # host:port
-    kubeconfigs: Mapping[str, Path]  # by function: each has its own identity
+    kubeconfigs: Mapping[str, Path]  # by identity: each function has its own
     helm: Path
 
 
@@ -84,7 +86,7 @@ def settings(place: Place, name: str, around: Surroundings) -> dict[str, str]:
             "KUBECONFIG": str(around.kubeconfigs[name]),
             "URUMI_HELM": str(around.helm),
             "URUMI_CHART": str(CHECKOUT / "chart"),
-            "URUMI_CELL_IDENTITY": '{"kind": "User", "name": "admin"}',
+            "URUMI_CELL_IDENTITY": json.dumps(PROVISION),
         },
         "reconcile": lambda: {"KUBECONFIG": str(around.kubeconfigs[name])},
     }
@@ -110,7 +112,9 @@ def _up(place: Place, function: Function, own: Mapping[str, str]) -> int:
         "PYTHONUNBUFFERED": "1",
     }
     code = [CHECKOUT / "control_plane", CHECKOUT / "functions" / function.name, CHECKOUT / "requirements.txt"]
-    wanted = digest(code, environment)
+    # A function reads its kubeconfig once: another server or token takes a new process.
+    kubeconfig = Path(own["KUBECONFIG"]).read_text() if "KUBECONFIG" in own else ""
+    wanted = digest(code, {**environment, "kubeconfig": kubeconfig})
     record = processes.running(place, function.name)
     if record and record.digest == wanted and answers(function, port_of(record)):
         return port_of(record)

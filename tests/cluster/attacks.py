@@ -1,6 +1,8 @@
-"""What a stolen identity would try. Paths and bodies name `{store}`, a READY store's namespace, and
-`{other}`, a namespace that is no store's; `{id}` is an id nobody has, `{bare}` a namespace with a store's
-name and no labels.
+"""What a stolen identity would try.
+
+Paths and bodies name namespaces: `{store}` is a READY store's, `{fresh}` a store's that provision has no
+access to yet, `{bare}` has a store's name and no labels, `{mislabelled}` another store's label, `{odd}` is
+named store-WORD, `{other}` is no store's. `{id}` and `{other_id}` are ids that nobody has.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ class Attack:
     who: str
     method: str
     path: str
-    body: Body | None = None
+    body: Body | None = None  # of a PUT: what changes in the object's metadata
     by: str = NO_RIGHT
     headers: dict[str, str] = field(default_factory=dict)
     target: str = ""  # what must be as before; by default what is asked for, or would be made
@@ -64,8 +66,8 @@ def namespaces() -> Iterator[Attack]:
         return Attack(what, "provision", "POST", NAMESPACES, body, "urumi-namespaces")
 
     yield create("a namespace of the platform", "kube-foo", labels())
-    yield create("a namespace with another uuid's look", "store-{id}0", labels())
-    yield create("a namespace in capitals' hex", "xstore-{id}", labels())
+    yield create("a store of any name", "store-shop", labels(**{"urumi.dev/store": "shop"}))
+    yield create("a longer name", "store-{id}0", labels(**{"urumi.dev/store": "{id}0"}))
     yield create("a store's namespace without labels", "store-{id}", {})
     yield create("another store's label", "store-{id}", labels(**{"urumi.dev/store": "{other_id}"}))
     yield create("nobody's namespace", "store-{id}", labels(**{"urumi.dev/customer": None}))
@@ -104,7 +106,8 @@ def namespaces() -> Iterator[Attack]:
 ITSELF = {"kind": "ServiceAccount", "name": "provision", "namespace": "urumi-system"}
 
 
-def _binding(name: str = "trial", role: str = "urumi-store", kind: str = "ClusterRole", *who: Body) -> Body:
+def binding(name: str = "trial", role: str = "urumi-store", kind: str = "ClusterRole", *who: Body) -> Body:
+    """A RoleBinding; for provision itself unless said otherwise."""
     return {
         "metadata": {"name": name},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
@@ -120,13 +123,14 @@ def access() -> Iterator[Attack]:
         return Attack(what, "provision", "POST", path, body, by)
 
     mine = "provision"
-    yield bind("access to the platform's Secrets", _binding(mine), "kube-system")
-    yield bind("access to what is no store's", _binding(mine), "{other}")
-    yield bind("a second binding", _binding("provision-2"))
-    yield bind("a role it has anyway", _binding(mine, "system:basic-user"))
-    yield bind("a Role of the same name", _binding(mine, "urumi-store", "Role"))
-    yield bind("a greater role", _binding(mine, "cluster-admin"), by="attempting to grant")
-    yield bind("no subject at all", {**_binding(mine), "subjects": []})
+    yield bind("access to the platform's Secrets", binding(mine), "kube-system")
+    for namespace in ("{other}", "{odd}", "{mislabelled}"):
+        yield bind(f"access to {namespace}", binding(mine), namespace)
+    yield bind("a second binding", binding("provision-2"))
+    yield bind("a role it has anyway", binding(mine, "system:basic-user"))
+    yield bind("a Role of the same name", binding(mine, "urumi-store", "Role"))
+    yield bind("a greater role", binding(mine, "cluster-admin"), by="attempting to grant")
+    yield bind("no subject at all", {**binding(mine), "subjects": []})
     group = {"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:authenticated"}
     user = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "provision"}
     for what, who in (
@@ -136,11 +140,11 @@ def access() -> Iterator[Attack]:
         ("for everybody", [group]),
         ("for somebody more", [ITSELF, group]),
     ):
-        yield bind(what, _binding(mine, "urumi-store", "ClusterRole", *who))
+        yield bind(what, binding(mine, "urumi-store", "ClusterRole", *who))
     yield Attack(
-        "everything", "provision", "POST", f"{RBAC}/clusterrolebindings", _binding(role="cluster-admin")
+        "everything", "provision", "POST", f"{RBAC}/clusterrolebindings", binding(role="cluster-admin")
     )
-    yield Attack("its role everywhere", "provision", "POST", f"{RBAC}/clusterrolebindings", _binding())
+    yield Attack("its role everywhere", "provision", "POST", f"{RBAC}/clusterrolebindings", binding())
     rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     role = {"metadata": {"name": "trial"}, "rules": rules}
     yield Attack("a new role", "provision", "POST", f"{RBAC}/clusterroles", role)
@@ -306,8 +310,8 @@ def readers() -> Iterator[Attack]:
             yield Attack(f"making in {path}", who, "POST", path, body)
         yield Attack("removing passwords", who, "DELETE", f"{STORE}/secrets/store-credentials-1")
         bindings = f"{RBAC}/namespaces/{{store}}/rolebindings"
-        yield Attack("access", who, "POST", bindings, _binding())
-        yield Attack("everything", who, "POST", f"{RBAC}/clusterrolebindings", _binding())
+        yield Attack("access", who, "POST", bindings, binding())
+        yield Attack("everything", who, "POST", f"{RBAC}/clusterrolebindings", binding())
         said = {"Impersonate-User": "system:serviceaccount:urumi-system:provision"}
         yield Attack("being provision", who, "GET", f"{NAMESPACES}/default", headers=said)
         account = f"{NAMESPACES}/urumi-system/serviceaccounts/provision"

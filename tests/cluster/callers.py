@@ -40,7 +40,7 @@ class Caller:
         return self._http.request(method, path, content=content, headers=sent)
 
     def get(self, path: str) -> Body | None:
-        """The object at `path`, without what controllers write into it all the time; None if there is none."""
+        """The object at `path`, without what controllers go on writing into it; None if there is none."""
         answer = self.ask("GET", path)
         if answer.status_code == 404:
             return None
