@@ -10,12 +10,15 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 from sqlalchemy import NullPool, create_engine, text
 
+from control_plane import bootstrap
 from control_plane.adapters.kubernetes_api import KubernetesApi
+from control_plane.domain.invariants.findings import Report
+from control_plane.settings import DoctorSettings
 from dev.machine import machine, processes
 from dev.machine.place import Place
 
@@ -114,6 +117,25 @@ class World:
         """)
         assert not forbidden
 
+    def examine(self, ids: Sequence[str] | None = None, accepted: Sequence[str] = ()) -> Report:
+        """What the doctor says of these stores, or of all, when everything is said to be settled."""
+        settings = DoctorSettings.model_validate(
+            {
+                "URUMI_OPERATOR_DATABASE_URL": self.values["URUMI_OPERATOR_DATABASE_URL"],
+                "URUMI_OPERATOR_KUBECONFIG": self.values["URUMI_OPERATOR_KUBECONFIG"],
+                "URUMI_CELL": "local",
+            }
+        )
+        these = None if ids is None else [UUID(each) for each in ids]
+        return bootstrap.doctor(settings)(these, accepted=[UUID(each) for each in accepted])
+
+    def assert_healthy(self, accepted: Sequence[str]) -> None:
+        """Every invariant holds, of the whole platform; `accepted` are stores that somebody was promised."""
+        report = self.examine(accepted=accepted)
+        assert not report.problems, report.problems
+        named = {each.invariant.name: each.evidence for each in report.invariants if each.evidence}
+        assert not named, named
+
     def release_records(self, namespace: str) -> list[dict[str, str]]:
         """The labels of Helm's records in a namespace, oldest first."""
         path = f"/api/v1/namespaces/{namespace}/secrets"
@@ -130,12 +152,12 @@ class World:
             timeout=90,
         )
 
-    def publish(self, *bodies: bytes) -> None:
-        """Put messages on the real topic."""
+    def publish(self, *bodies: bytes, topic: str = "store-intents") -> None:
+        """Put messages on a real topic."""
         messages = [{"data": base64.b64encode(body).decode()} for body in bodies]
         project, host = self.values["PUBSUB_PROJECT_ID"], self.values["PUBSUB_EMULATOR_HOST"]
         httpx.post(
-            f"http://{host}/v1/projects/{project}/topics/store-intents:publish", json={"messages": messages}
+            f"http://{host}/v1/projects/{project}/topics/{topic}:publish", json={"messages": messages}
         ).raise_for_status()
 
 

@@ -75,6 +75,7 @@ def test_a_kill_between_any_two_side_effects_is_settled_unaided(world: World, tm
     ]
     assert passes <= PASSES
     world.assert_whole([each for each, state in deaths.wanted.items() if state == "READY"])
+    world.assert_healthy(list(deaths.wanted))
 
 
 def _kill_creations(mine: Hands, world: World, deaths: Deaths) -> None:

@@ -50,6 +50,7 @@ def test_half_an_hour_without_the_cell_fails_nobody(world: World, tmp_path: Path
         world.settle(ids)
         world.assert_whole([*queued, rolling])
         assert world.show_row(deleting)["state"] == "DELETED"
+        world.assert_healthy(ids)
 
 
 def _create(mine: Hands) -> str:

@@ -52,6 +52,7 @@ def test_a_stopped_worker_that_goes_on_writes_nothing(world: World, tmp_path: Pa
                 if record["status"] == "deployed"
             ]
             assert len(deployed) == 1
+        world.assert_healthy(list(stopped))
 
 
 def test_a_stopped_worker_does_not_bring_a_deleted_store_back(world: World, tmp_path: Path) -> None:

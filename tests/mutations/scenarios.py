@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import uuid4
 
 from control_plane.adapters.kubernetes_api import KubernetesApi, RefusedError
-from dev.machine.place import CHECKOUT
 from tests.cluster.world import World
 from tests.faults.hands import Child, Hands
+from tests.faults.helm import Helm
 
 CUSTOMER = str(uuid4())
 SECRETS_POLICY = "urumi-secrets"
@@ -26,7 +24,6 @@ class Scene:
 
     world: World
     hands: Hands
-    folder: Path
 
     def create(self) -> str:
         """A new store, QUEUED."""
@@ -126,8 +123,7 @@ def freed_by_a_worker_that_was_stopped_before(scene: Scene) -> str:
     first = scene.stop(store_id, "releases.free")
     time.sleep(26)  # a lease that lasts for Helm
     first.go_on().wait()
-    scene.provision(store_id)
-    return store_id
+    return store_id  # the next upgrade would write over what Helm's record says now
 
 
 def installed_again_after_a_kill(scene: Scene) -> str:
@@ -198,16 +194,7 @@ def _die_in_helm(scene: Scene, store_id: str) -> None:
     """The release is left in pending-install, as by a worker that died with its Helm."""
     died = scene.hands.begin("provision", at="releases.apply", how="kill", store_id=store_id)
     died.wait()
-    name, world = f"store-{store_id}", scene.world
-    lines = (CHECKOUT / "chart" / "ci" / "minimal.yaml").read_text().splitlines()
-    values = scene.folder / f"{store_id}.yaml"
-    values.write_text("\n".join(f"  id: {store_id}" if each.startswith("  id:") else each for each in lines))
-    argv = [world.values["URUMI_HELM"], "install", name, CHECKOUT / "chart", "-n", name, "-f", values]
-    environment = {"KUBECONFIG": world.values["KUBECONFIG"], "HOME": str(scene.folder)}
-    with subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL) as helm:
-        _await(lambda: bool(world.release_records(name)), "helm has recorded nothing")
-        helm.kill()
-    assert world.release_records(name)[-1]["status"] == "pending-install"
+    Helm(scene.world, store_id).die_installing()
     _let_the_lease_end(scene, store_id)
 
 

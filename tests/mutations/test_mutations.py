@@ -42,7 +42,7 @@ def outcomes(whole: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         def play(defect: Defect, mine: Hands) -> str:
             cell = f"cell-{uuid4().hex[:8]}"
             whole.sql("INSERT INTO cells (id, name) VALUES (gen_random_uuid(), :name)", name=cell)
-            return defect.scenario(Scene(whole, mine.in_cell(cell), folder))
+            return defect.scenario(Scene(whole, mine.in_cell(cell)))
 
         def play_both(defect: Defect) -> tuple[str, str]:
             return play(defect, copies[defect.name]), play(defect, sound)
@@ -53,11 +53,14 @@ def outcomes(whole: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         rest(whole)
         others = [each for each in DEFECTS if each not in first]
         stores |= dict(zip([each.name for each in others], threads.map(play_both, others), strict=True))
-        named = whole.examine([each for both in stores.values() for each in both if each])
-        yield {
-            name: Outcome(named.get(defective, frozenset()), named.get(plain, frozenset()))
-            for name, (defective, plain) in stores.items()
-        }
+        report = whole.examine([each for both in stores.values() for each in both if each])
+        assert not report.problems
+
+        def named(store_id: str) -> frozenset[str]:
+            found = (each for judged in report.invariants for each in judged.evidence)
+            return frozenset(each.invariant for each in found if store_id == str(each.store_id))
+
+        yield {name: Outcome(named(defective), named(plain)) for name, (defective, plain) in stores.items()}
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=[each.name for each in DEFECTS])
