@@ -3,9 +3,10 @@
 | what is raised         | over HTTP             | for a pushed message                        |
 |------------------------|-----------------------|---------------------------------------------|
 | RequestError           | its status, problem+json | -                                        |
-| PermanentError         | -                     | logged and acknowledged: trying again cannot help |
-| TemporaryError         | 503 with Retry-After  | 500, so that it is delivered again          |
+| TemporaryError         | 503 with Retry-After  | acknowledged: a pass wakes what is unfinished and due |
 | anything else          | 500 without a detail  | 500, so that it is delivered again          |
+
+A refused delivery slows down the messages of all stores, so only what nobody foresaw is refused.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from control_plane import logs
 from control_plane.domain.errors import (
     IdempotencyMismatchError,
     NameTakenError,
-    PermanentError,
     RequestError,
     StoreNotFoundError,
     TemporaryError,
@@ -99,8 +99,8 @@ def event_endpoint(function: Callable[[CloudEvent], None]) -> Callable[[CloudEve
         structlog.contextvars.bind_contextvars(message_id=event["id"])
         try:
             function(event)
-        except PermanentError as error:
-            log.error("message_refused", reason=str(error))  # noqa: TRY400 - expected, and said in one line
+        except TemporaryError as error:
+            log.warning("message_left_to_the_next_pass", error=str(error))
         except Exception:
             log.exception("message_failed")
             raise

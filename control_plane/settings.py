@@ -83,6 +83,30 @@ class ReconcileSettings(_Common):
     pass_seconds: float = Field(50.0, gt=0, le=540, validation_alias="URUMI_PASS_SECONDS")
 
 
+class OperatorSettings(BaseSettings):
+    """For the commands of an operator, who has a database role of their own."""
+
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
+
+    database_url: Annotated[str, AfterValidator(_pg8000_url)] = Field(
+        validation_alias="URUMI_OPERATOR_DATABASE_URL"
+    )
+    pubsub_project_id: str
+    pubsub_emulator_host: str | None = None
+
+
+class DoctorSettings(BaseSettings):
+    """For an operator's commands that look into the cell, too."""
+
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
+
+    database_url: Annotated[str, AfterValidator(_pg8000_url)] = Field(
+        validation_alias="URUMI_OPERATOR_DATABASE_URL"
+    )
+    kubeconfig: str = Field(validation_alias="URUMI_OPERATOR_KUBECONFIG")
+    cell: str = Field(validation_alias="URUMI_CELL")
+
+
 S = TypeVar("S", bound=_Common)
 
 

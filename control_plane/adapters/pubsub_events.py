@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
-from control_plane.domain.errors import MalformedMessageError
+from control_plane.domain.dead_letters import Message
 from control_plane.domain.events import INTENTS, StoreIntent
 
 if TYPE_CHECKING:
@@ -21,11 +23,11 @@ log = structlog.get_logger()
 ROLLOUTS = "rollouts"
 _WAKE_SECONDS = 1.0
 # Without this a broker that was away for a while is not tried again for up to two minutes.
-_CHANNEL_OPTIONS = [("grpc.max_reconnect_backoff_ms", 1000)]
+CHANNEL_OPTIONS = [("grpc.max_reconnect_backoff_ms", 1000)]
 
 
 class PubSubEvents:
-    """The `Events` port: one request for all messages, no batching, no threads.
+    """The `Events` and `Republisher` ports: one request for all messages, no batching, no threads.
 
     The higher client of the same library collects messages in the background, and after a
     failed publish refuses all later ones.
@@ -44,9 +46,9 @@ class PubSubEvents:
         from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport  # noqa: PLC0415
 
         if self._emulator:
-            channel = grpc.insecure_channel(self._emulator, options=_CHANNEL_OPTIONS)
+            channel = grpc.insecure_channel(self._emulator, options=CHANNEL_OPTIONS)
         else:
-            channel = PublisherGrpcTransport.create_channel(options=_CHANNEL_OPTIONS)
+            channel = PublisherGrpcTransport.create_channel(options=CHANNEL_OPTIONS)
         return PublisherClient(transport=PublisherGrpcTransport(channel=channel))
 
     def announce(self, intents: Sequence[StoreIntent], *, timeout: float) -> bool:
@@ -56,6 +58,10 @@ class PubSubEvents:
     def rollout_started(self) -> None:
         """See the port."""
         self._publish(ROLLOUTS, [b"{}"], _WAKE_SECONDS)
+
+    def publish_again(self, topic: str, body: bytes, *, timeout: float) -> bool:
+        """See the port."""
+        return self._publish(topic, [body], timeout)
 
     def _publish(self, topic: str, bodies: Sequence[bytes], timeout: float) -> bool:
         from google.pubsub_v1 import PubsubMessage  # noqa: PLC0415
@@ -73,16 +79,14 @@ class PubSubEvents:
         return True
 
 
-def intent_of(event_data: Any) -> StoreIntent:
-    """The intent in a CloudEvent's data, as the framework makes it of a pushed message.
+def pushed(event_id: str, event_data: object) -> Message:
+    """The message of a CloudEvent, as the framework makes it of a push.
 
-    Raises MalformedMessageError.
+    Where no message data can be read, its body is the event's data as it came: no intent either.
     """
     message = event_data.get("message") if isinstance(event_data, Mapping) else None
     data = message.get("data") if isinstance(message, Mapping) else None
-    if not isinstance(data, str):
-        raise MalformedMessageError("the event carries no message data")
-    try:
-        return StoreIntent.decode(base64.b64decode(data, validate=True))
-    except binascii.Error as error:
-        raise MalformedMessageError("the message data is not base64") from error
+    if isinstance(data, str):
+        with suppress(binascii.Error):
+            return Message(event_id, base64.b64decode(data, validate=True))
+    return Message(event_id, json.dumps(event_data, default=repr).encode())

@@ -10,6 +10,7 @@ from control_plane.domain.errors import MalformedMessageError
 
 INTENTS = "store-intents"  # the topic
 SCHEMA_VERSION = 1
+OF_AN_ORPHAN = 0  # the generation where a namespace is meant that has no store
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,14 @@ class StoreIntent:
         """Read a message body. Raises MalformedMessageError for anything else."""
         try:
             fields = json.loads(body)
-            if fields["schema_version"] != SCHEMA_VERSION:
-                raise MalformedMessageError(f"unknown schema version {fields['schema_version']!r}"[:200])
+        except (ValueError, RecursionError) as error:
+            raise MalformedMessageError("the message is not JSON") from error
+        if not isinstance(fields, dict):
+            raise MalformedMessageError("the message is not a JSON object")
+        version = fields.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise MalformedMessageError(f"unknown schema version {version!r}"[:200])
+        try:
             return cls(UUID(fields["store_id"]), int(fields["generation"]))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise MalformedMessageError("the message is not an intent") from error
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            raise MalformedMessageError("the message does not name a store and a generation") from error

@@ -16,6 +16,9 @@ from control_plane.domain.errors import CellUnreachableError, TemporaryError
 from control_plane.domain.rollout import Standing
 from control_plane.domain.store import Actor
 from control_plane.ports.fleet import Changes, Clock, Fleet, PassLease, Watermark, Workloads
+from control_plane.ports.orphans import OrphanRecords
+from control_plane.use_cases.clean_up import CleanUp
+from control_plane.use_cases.drain_dead_letters import DrainDeadLetters
 from control_plane.use_cases.judge_rollouts import JudgeRollouts
 from control_plane.use_cases.relay_outbox import RelayOutbox
 
@@ -25,6 +28,7 @@ LEASE_SECONDS = 30.0
 FULL_PASS_SECONDS = 600.0  # everything is looked at this often, whatever the changes say
 YOUNG_SECONDS = 120.0  # what has been in motion for longer is judged once a pass, not waited for
 OUTAGE_SECONDS = 180.0  # a cell not seen for this long: nobody's deadline ran meanwhile
+DELETED_SECONDS = 60.0  # a namespace that is there for so long after its store was DELETED is an orphan
 _ROUND_SECONDS = 0.25  # how long to wait for a change before looking what else was put in motion
 _QUIET_ROUNDS = 2  # what happened since the last pass has come in when nothing has for so long
 _RELAY_SECONDS = 1.0
@@ -38,6 +42,7 @@ class Summary:
     published: int = 0
     judged: int = 0
     given_up: int = 0
+    parked: int = 0
     cell_answered: bool = True
 
 
@@ -49,6 +54,9 @@ class Reconcile:
     relay: RelayOutbox
     judge: JudgeRollouts
     workloads: Workloads
+    drain: DrainDeadLetters
+    clean_up: CleanUp
+    orphans: OrphanRecords
     clock: Clock
     cell: str
     budget: float  # seconds that a pass may last
@@ -63,6 +71,7 @@ class Reconcile:
         running = _Pass(self, Actor("reconcile", cause))
         while running.once():
             pass  # a wake-up that came as the pass was ending found it still running: look again
+        running.tidy_up()
         return running.summary
 
 
@@ -75,6 +84,7 @@ class _Pass:
         self._actor = actor
         self._end = parts.clock.monotonic() + parts.budget
         self._relay_due = 0.0
+        self._full = False
         self.summary = Summary(ran=False)
 
     def once(self) -> bool:
@@ -84,6 +94,7 @@ class _Pass:
         )
         if lease is None:
             return False
+        self._full = self._full or lease.watermark is None
         watermark: Watermark | None = None
         try:
             watermark = self._go_round(lease)
@@ -93,6 +104,17 @@ class _Pass:
         if watermark is None or not self._has_time():
             return False
         return _any_young(self._fleet.in_motion(lease))
+
+    def tidy_up(self) -> None:
+        """What nobody waits for: park what could not be delivered; after a full pass, clean up."""
+        if not self.summary.ran or self._parts.clock.stopping():
+            return
+        try:
+            self.summary = replace(self.summary, parked=self._parts.drain())
+            if self._full:
+                self._parts.clean_up()
+        except TemporaryError as error:
+            log.warning("not_tidied_up", error=str(error))
 
     def _go_round(self, lease: PassLease) -> Watermark | None:
         """All rounds; returns up to where the cell was seen, None if it does not answer."""
@@ -114,6 +136,8 @@ class _Pass:
                     quiet = quiet + 1 if changed == frozenset() else 0
                     motion = self._fleet.in_motion(lease)
                 self._give_up_overdue(lease)
+                if lease.watermark is None:
+                    self._find_orphans(lease, changes)
                 return changes.watermark
         except CellUnreachableError as error:
             log.warning("cell_unreachable", error=str(error))
@@ -145,6 +169,11 @@ class _Pass:
     def _give_up_overdue(self, lease: PassLease) -> None:
         given_up = self._parts.judge.give_up_overdue(lease, self._actor)
         self.summary = replace(self.summary, given_up=self.summary.given_up + given_up)
+
+    def _find_orphans(self, lease: PassLease, changes: Changes) -> None:
+        found = self._parts.orphans.record(lease, changes.namespaces, deleted_for=DELETED_SECONDS)
+        if found:
+            log.warning("orphans_found", count=found)
 
 
 def _any_young(rows: Iterable[Standing]) -> bool:

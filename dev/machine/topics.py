@@ -15,6 +15,7 @@ from dev.machine.errors import MachineError
 
 PROJECT = "urumi-local"
 TOPICS = ("store-intents", "store-intents-dead", "rollouts")
+DRAIN_SECONDS = 60  # what a pass pulled and did not park before it died comes again after this
 ACK_SECONDS = 600  # the emulator redelivers beside a request that still runs when this is over
 
 
@@ -57,7 +58,7 @@ def subscriptions(*, provision: str, reconcile: str) -> dict[str, dict[str, Any]
         },
         "store-intents-dead": {
             "topic": _full("topics/store-intents-dead"),
-            "ackDeadlineSeconds": ACK_SECONDS,
+            "ackDeadlineSeconds": DRAIN_SECONDS,
         },
         "rollouts-reconcile": {
             "topic": _full("topics/rollouts"),

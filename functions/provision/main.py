@@ -4,7 +4,7 @@ import functions_framework
 from cloudevents.http.event import CloudEvent
 
 from control_plane import bootstrap
-from control_plane.adapters.pubsub_events import intent_of
+from control_plane.adapters.pubsub_events import pushed
 from control_plane.entrypoints import event_endpoint
 from control_plane.settings import ProvisionSettings, from_environment
 
@@ -14,6 +14,5 @@ SETTINGS = from_environment(ProvisionSettings)
 @functions_framework.cloud_event
 @event_endpoint
 def provision(event: CloudEvent) -> None:
-    """Read which store, work on it. Returning acknowledges the message."""
-    intent = intent_of(event.get_data())
-    bootstrap.provision(SETTINGS)(intent.store_id, cause=f"message {event['id']}")
+    """Read the message, act on it. Returning acknowledges it."""
+    bootstrap.receive_message(SETTINGS)(pushed(event["id"], event.get_data()))

@@ -1,4 +1,4 @@
-"""The contract of the `Events` port, on the fake and on the real emulator."""
+"""The contracts of the ports that are Pub/Sub, on the fakes and on the real emulator."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from control_plane.adapters.pubsub_events import PubSubEvents
+from control_plane.adapters.pubsub_dead_letters import PubSubDeadTopic
+from control_plane.adapters.pubsub_events import PubSubEvents, pushed
 from control_plane.domain.events import StoreIntent
 from dev.machine import emulator, topics
 from tests import places
 from tests.fakes.clock import FakeClock
+from tests.fakes.dead_letters import FakeDeadTopic
 from tests.fakes.events import FakeEvents
 
 
@@ -47,16 +49,100 @@ def test_what_is_announced_is_taken(events: FakeEvents | PubSubEvents) -> None:
 
 
 def test_the_very_message_arrives(broker: str) -> None:
-    base = f"http://{broker}/v1/projects/{topics.PROJECT}"
-    name = f"test-{uuid4().hex[:8]}"
-    topic = f"projects/{topics.PROJECT}/topics/store-intents"
-    httpx.put(f"{base}/subscriptions/{name}", json={"topic": topic}).raise_for_status()
+    name = subscribed(broker, "store-intents")
     intent = StoreIntent(uuid4(), 7)
     assert PubSubEvents(topics.PROJECT, broker).announce([intent], timeout=10)
-    pulled = httpx.post(f"{base}/subscriptions/{name}:pull", json={"maxMessages": 9}, timeout=30).json()
+    url = f"{base_of(broker)}/subscriptions/{name}:pull"
+    pulled = httpx.post(url, json={"maxMessages": 9}, timeout=30).json()
     assert [base64.b64decode(each["message"]["data"]) for each in pulled["receivedMessages"]] == [
         intent.encode()
     ]
+
+
+def test_what_was_on_a_topic_before_is_published_again_as_it_was(broker: str) -> None:
+    name = subscribed(broker, "store-intents")
+    body = b"\xff\x00 whatever it was"
+    assert PubSubEvents(topics.PROJECT, broker).publish_again("store-intents", body, timeout=10)
+    pulled = httpx.post(f"{base_of(broker)}/subscriptions/{name}:pull", json={"maxMessages": 9}, timeout=30)
+    (received,) = pulled.json()["receivedMessages"]
+    assert pushed("1", {"message": received["message"]}).body == body
+
+
+@pytest.mark.parametrize("kind", ["fake", "emulator"])
+def test_what_is_on_the_dead_letter_topic_is_there_until_it_is_acknowledged(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    bodies = [b"", b"\xff\x00", b"x" * 5_000_000]
+    topic: FakeDeadTopic | PubSubDeadTopic
+    if kind == "fake":
+        topic = FakeDeadTopic(FakeClock())
+        for body in bodies:
+            topic.arrive(body, deliveries=10)
+    else:
+        broker = request.getfixturevalue("broker")
+        topic = PubSubDeadTopic(topics.PROJECT, broker)
+        assert topic.pull(limit=100, timeout=5) == []
+        give_up(broker, bodies)
+    found = topic.pull(limit=100, timeout=5)
+    assert [(each.message.body, each.deliveries) for each in found] == [(body, 10) for body in bodies]
+    assert len({each.message.id for each in found}) == len(bodies)
+    topic.acknowledge([each.receipt for each in found], timeout=5)
+    assert topic.pull(limit=100, timeout=5) == []
+
+
+def test_no_more_is_pulled_than_the_limit_and_what_the_broker_does_not_say_is_none(broker: str) -> None:
+    topic = PubSubDeadTopic(topics.PROJECT, broker)
+    give_up(broker, [b"1", b"2", b"3"], count="many")
+    first, rest = topic.pull(limit=2, timeout=5), topic.pull(limit=2, timeout=5)
+    assert [each.message.body for each in (*first, *rest)] == [b"1", b"2", b"3"]
+    assert {each.deliveries for each in first} == {None}
+    topic.acknowledge([each.receipt for each in (*first, *rest)], timeout=5)
+
+
+def test_what_is_refused_again_and_again_is_moved_there_with_the_number_of_times(broker: str) -> None:
+    base, name = base_of(broker), f"test-{uuid4().hex[:8]}"
+    source = {
+        "topic": f"projects/{topics.PROJECT}/topics/store-intents",
+        "deadLetterPolicy": {
+            "deadLetterTopic": f"projects/{topics.PROJECT}/topics/store-intents-dead",
+            "maxDeliveryAttempts": 5,
+        },
+        "pushConfig": {"pushEndpoint": "http://127.0.0.1:1/"},
+    }
+    httpx.put(f"{base}/subscriptions/{name}", json=source).raise_for_status()
+    body = uuid4().hex.encode()
+    assert PubSubEvents(topics.PROJECT, broker).publish_again("store-intents", body, timeout=10)
+    topic, until = PubSubDeadTopic(topics.PROJECT, broker), time.monotonic() + 60
+    found: dict[bytes, int | None] = {}
+    while body not in found:
+        assert time.monotonic() < until, found
+        time.sleep(0.2)
+        pulled = topic.pull(limit=100, timeout=5)
+        found |= {each.message.body: each.deliveries for each in pulled}
+        if pulled:
+            topic.acknowledge([each.receipt for each in pulled], timeout=5)
+    assert found[body] == 5
+    httpx.delete(f"{base}/subscriptions/{name}")
+
+
+def base_of(broker: str) -> str:
+    return f"http://{broker}/v1/projects/{topics.PROJECT}"
+
+
+def subscribed(broker: str, topic: str) -> str:
+    """A new pull subscription."""
+    name = f"test-{uuid4().hex[:8]}"
+    full = f"projects/{topics.PROJECT}/topics/{topic}"
+    httpx.put(f"{base_of(broker)}/subscriptions/{name}", json={"topic": full}).raise_for_status()
+    return name
+
+
+def give_up(broker: str, bodies: list[bytes], count: str = "10") -> None:
+    """Put messages on the dead-letter topic as the broker does."""
+    attributes = {"CloudPubSubDeadLetterSourceDeliveryCount": count}
+    messages = [{"data": base64.b64encode(body).decode(), "attributes": attributes} for body in bodies]
+    url = f"{base_of(broker)}/topics/store-intents-dead:publish"
+    httpx.post(url, json={"messages": messages}, timeout=30).raise_for_status()
 
 
 def test_a_broker_that_is_away_or_silent_costs_no_more_than_the_time_given() -> None:
@@ -66,7 +152,9 @@ def test_a_broker_that_is_away_or_silent_costs_no_more_than_the_time_given() -> 
         for address in ("127.0.0.1:1", f"127.0.0.1:{silent.getsockname()[1]}"):
             began = time.monotonic()
             assert not PubSubEvents("p-test", address).announce([StoreIntent(uuid4(), 1)], timeout=1)
-            assert time.monotonic() - began < 3
+            assert PubSubDeadTopic("p-test", address).pull(limit=100, timeout=1) == []
+            PubSubDeadTopic("p-test", address).acknowledge(["1"], timeout=1)
+            assert time.monotonic() - began < 6
 
 
 def test_after_a_failure_the_same_publisher_works_again(broker: str) -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from uuid import uuid4
 
 import httpx
 import psutil
@@ -107,25 +106,6 @@ def test_the_same_message_is_delivered_ten_times_at_once(world: World) -> None:
     world.push(an_intent(store_id))
     world.push(an_intent(store_id, generation=7))
     assert len(world.release_records(f"store-{store_id}")) == 1
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"this is not JSON",
-        b"[]",
-        an_intent(str(uuid4())),
-        an_intent(str(uuid4()), schema_version=99),
-        an_intent("not-a-uuid"),
-    ],
-    ids=["not JSON", "not an object", "unknown store", "unknown version", "not an id"],
-)
-def test_a_message_that_nobody_can_act_on_is_acknowledged_and_holds_up_nobody(
-    world: World, body: bytes
-) -> None:
-    world.publish(body)
-    assert world.push(body).status_code == 200
-    world.assert_whole([world.create()])
 
 
 def _helms(world: World) -> list[psutil.Process]:

@@ -31,6 +31,7 @@ class Namespace:
     access: bool = False
     secret: Mapping[str, str] | None = None
     secret_uid: str = ""
+    quarantined: bool = False
     locked: bool = False  # by a Helm that is dead
     revision: int = 0
     digest: str = ""
@@ -223,3 +224,8 @@ class FakeChanges:
     def watermark(self) -> Watermark:
         """See the port."""
         return Watermark({"log": str(self._version)})
+
+    @property
+    def namespaces(self) -> frozenset[UUID]:
+        """See the port."""
+        return frozenset(each.store_id for each in self._cell.namespaces.values())

@@ -12,10 +12,11 @@ from tests.fakes.clock import FakeClock
 
 @dataclass
 class FakeEvents:
-    """The `Events` port. A broker that is down costs the whole time limit, as the real one may."""
+    """The `Events` and `Republisher` ports. A broker that is down costs the whole time limit."""
 
     clock: FakeClock
     published: list[StoreIntent] = field(default_factory=list)
+    republished: list[tuple[str, bytes]] = field(default_factory=list)
     rollouts: int = 0
     down: bool = False
 
@@ -30,6 +31,14 @@ class FakeEvents:
     def rollout_started(self) -> None:
         """See the port."""
         self.rollouts += not self.down
+
+    def publish_again(self, topic: str, body: bytes, *, timeout: float) -> bool:
+        """See the port."""
+        if self.down:
+            self.clock.later(timeout)
+            return False
+        self.republished.append((topic, body))
+        return True
 
 
 @dataclass(frozen=True)

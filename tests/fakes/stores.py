@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from control_plane.domain import retention
 from control_plane.domain.errors import (
     HostnameTakenError,
     IdempotencyMismatchError,
@@ -19,7 +20,6 @@ from control_plane.ports.messages import Announcement
 from tests.fakes.tables import Row, Tables, transaction
 
 _S = StoreState
-_DAY = timedelta(hours=24)
 _WAKE = timedelta(seconds=30)  # who was not taken by then is announced again
 
 
@@ -33,7 +33,7 @@ class FakeStores:
     def add(self, order: NewStore, key: IdempotencyKey | None, actor: Actor) -> Accepted:
         """See the port."""
         known = self.tables.keys.get((order.customer_id, key.key)) if key else None
-        if key and known and self.tables.now - known[2] <= _DAY:
+        if key and known and self.tables.now - known[2] <= retention.IDEMPOTENCY_KEYS:
             if known[0] != key.body_digest:
                 raise IdempotencyMismatchError("another body", field="Idempotency-Key")
             return Accepted(self.tables.rows[known[1]].store(), None)

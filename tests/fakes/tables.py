@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID, uuid4
 
 from control_plane.domain.events import StoreIntent
+from control_plane.domain.orphans import Orphan
 from control_plane.domain.store import MOVES, Actor, AuditEntry, Store, StoreState
 from control_plane.ports.fleet import Watermark
 from control_plane.ports.messages import Announcement
@@ -89,7 +90,11 @@ class Tables:
         self.outbox: list[OutboxRow] = []
         self.audit: dict[UUID, list[AuditEntry]] = {}
         self.keys: dict[tuple[UUID, str], tuple[str, UUID, datetime]] = {}
-        self.attempts: list[tuple[UUID, int]] = []  # whose store, with which lease token
+        self.attempts: dict[
+            tuple[UUID, int], datetime
+        ] = {}  # whose store, with which lease token; since when
+        self.operations: list[tuple[str, str, str, str | None]] = []  # operator, action, subject, reason
+        self.orphans: dict[UUID, dict[UUID, Orphan]] = {}  # by cell and store
         self.dead_letters: dict[tuple[str, str], DeadLetterRow] = {}  # by source and message id
 
     @property

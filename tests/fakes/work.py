@@ -38,7 +38,7 @@ class FakeWork:
             lease_token=row.lease_token + 1,
             failures=row.failures + (row.lease_holder is not None),
         )
-        self.tables.attempts.append((store_id, taken.lease_token))
+        self.tables.attempts[store_id, taken.lease_token] = now
         return Leased(taken.store(), Lease(store_id, taken.lease_token, self._in(seconds)))
 
     @transaction

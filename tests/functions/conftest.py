@@ -44,6 +44,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "KUBECONFIG": str(tmp_path / "kubeconfig"),
         "URUMI_HELM": str(helm),
         "URUMI_CHART": str(CHECKOUT / "chart"),
+        "URUMI_CELL_IDENTITY": '{"kind": "User", "name": "provision"}',
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
@@ -60,7 +61,7 @@ def api(environment: None, platform: Platform, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture
 def provision(environment: None, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Client:
     """The subscriber."""
-    monkeypatch.setattr(bootstrap, "provision", lambda _settings: platform.provision)
+    monkeypatch.setattr(bootstrap, "receive_message", lambda _settings: platform.receive)
     return serve("provision", monkeypatch)
 
 

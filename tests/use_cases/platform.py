@@ -5,18 +5,25 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from control_plane.domain.store import Store, StoreState
+from control_plane.use_cases.clean_up import CleanUp
 from control_plane.use_cases.create_store import CreateStore
 from control_plane.use_cases.delete_store import DeleteStore
+from control_plane.use_cases.drain_dead_letters import DrainDeadLetters
 from control_plane.use_cases.install import Install
 from control_plane.use_cases.judge_rollouts import JudgeRollouts
 from control_plane.use_cases.provision import Provision
+from control_plane.use_cases.quarantine import Quarantine
+from control_plane.use_cases.receive_message import ReceiveMessage
 from control_plane.use_cases.reconcile import Reconcile, Summary
 from control_plane.use_cases.relay_outbox import RelayOutbox
+from control_plane.use_cases.requeue_dead_letter import RequeueDeadLetter
 from tests.builders import ACTOR, BASE_DOMAIN, CELL, CUSTOMER, an_order
 from tests.fakes.cell import FakeCell, FakeCluster, FakeReleases, FakeWorkloads
 from tests.fakes.clock import FakeClock
+from tests.fakes.dead_letters import FakeCleaning, FakeDeadLetters, FakeDeadTopic, FakeParking
 from tests.fakes.events import FakeCredentials, FakeEvents
 from tests.fakes.fleet import FakeFleet
+from tests.fakes.orphans import FakeOrphanNamespaces, FakeOrphans
 from tests.fakes.stores import FakeOutbox, FakeStores
 from tests.fakes.tables import Tables
 from tests.fakes.work import FakeWork
@@ -38,11 +45,20 @@ class Platform:
         self.delete_store = DeleteStore(self.stores, self.outbox, self.events)
         install = Install(self.work, self.cluster, self.releases, self.credentials, self.events)
         self.provision = Provision(self.work, self.cluster, self.events, install)
+        self.parking, self.dead_topic = FakeParking(self.tables), FakeDeadTopic(self.clock)
+        self.letters = FakeDeadLetters(self.tables)
+        self.requeue = RequeueDeadLetter(self.letters, self.events)
+        self.orphans = FakeOrphans(self.tables)
+        self.quarantine = Quarantine(self.orphans, FakeOrphanNamespaces(self.cell))
+        self.receive = ReceiveMessage(self.provision, self.quarantine, self.parking)
         self.reconcile = Reconcile(
             self.fleet,
             RelayOutbox(self.fleet, self.outbox, self.events),
             JudgeRollouts(self.fleet, self.workloads),
             self.workloads,
+            DrainDeadLetters(self.dead_topic, self.parking),
+            CleanUp(FakeCleaning(self.tables)),
+            self.orphans,
             self.clock,
             CELL,
             50.0,

@@ -110,7 +110,7 @@ def test_an_attempt_is_on_record_each_time_that_the_lease_is_taken(platform: Pla
     store = platform.create()
     platform.deliver(store.id)
     platform.deliver(store.id)
-    assert platform.tables.attempts == [(store.id, 1)]
+    assert list(platform.tables.attempts) == [(store.id, 1)]
 
 
 def _leave_locked(platform: Platform, store_id: Any) -> None:
