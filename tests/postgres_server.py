@@ -1,4 +1,7 @@
-"""A PostgreSQL server for the tests alone, with a fresh migrated database for each of them."""
+"""A PostgreSQL server for the tests alone, with a fresh migrated database for each of them.
+
+The schema has its owner and the functions their users, as everywhere; a test's own URL is the superuser's.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +20,7 @@ import psutil
 import pytest
 
 from control_plane.migrate import migrate
-from dev.machine import database, postgres, postgres_home
+from dev.machine import database, database_roles, postgres, postgres_home
 from dev.machine.place import Place
 from dev.machine.processes import Running
 from tests.builders import CELL
@@ -32,16 +35,31 @@ class Server:
 
     def __init__(self, place: Place, url: str) -> None:
         self.log = place.log(postgres.PART)
+        self._place = place
         self._url = url
         self._numbers = itertools.count(1)
         # Whose database a line of the log is about.
         self.run("ALTER SYSTEM SET log_line_prefix = '%d '")
         self.run("SELECT pg_reload_conf()")
-        migrate(self.empty_database(_TEMPLATE), [CELL])
+        self.migrate(self.empty_database(_TEMPLATE))
 
     def database(self) -> str:
-        """The URL of a new database with the schema and one cell in it."""
-        return self._create(f"test_{next(self._numbers)}", f" TEMPLATE {_TEMPLATE}")
+        """The URL of a new database with the schema and one cell in it.
+
+        A copy, which the rights on the database itself do not come with: whoever is known may connect.
+        """
+        return self._create(
+            f"test_{next(self._numbers)}", f" TEMPLATE {_TEMPLATE} OWNER {database_roles.OWNER}"
+        )
+
+    def migrate(self, url: str) -> None:
+        """Bring an empty database to where `database` ones are, by its owner and not by us."""
+        migrate(database_roles.take_over(self._place, url), [CELL])
+        database_roles.let_in(self._place, url, given=False)
+
+    def logins(self, url: str) -> Mapping[str, str]:
+        """The URLs with which each function, and operators, come to a migrated database."""
+        return database_roles.urls(self._place, url)
 
     def empty_database(self, name: str = "") -> str:
         """The URL of a new database with nothing in it."""

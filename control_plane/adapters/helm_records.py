@@ -49,7 +49,7 @@ class HelmRecords:
         record = self._newest(name)
         if record is None:
             raise TemporaryError(f"the release {name} has no record any more")
-        release = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(record["data"]["release"]))))
+        release = _release(record)
         release["info"]["status"] = "failed"
         release["info"]["description"] = MARKED
         payload = base64.b64encode(gzip.compress(json.dumps(release).encode()))
@@ -62,6 +62,17 @@ class HelmRecords:
         pages = self._api.pages(_secrets(name), selector=selector)
         records: list[Object] = [item for page in pages for item in page["items"]]
         return max(records, key=lambda each: int(each["metadata"]["labels"]["version"]), default=None)
+
+
+def marked(record: Object) -> bool:
+    """Whether this record says failed because `mark_failed` wrote it."""
+    return bool(_release(record)["info"].get("description") == MARKED)
+
+
+def _release(record: Object) -> Object:
+    packed = base64.b64decode(base64.b64decode(record["data"]["release"]))
+    release: Object = json.loads(gzip.decompress(packed))
+    return release
 
 
 def _secrets(name: str) -> str:

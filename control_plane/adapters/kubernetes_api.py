@@ -124,6 +124,7 @@ class KubernetesApi:
         query = {"labelSelector": selector, "limit": str(_PAGE)}
         while True:
             page = self._call("GET", f"{path}?{urlencode(query)}", accept=accept) or {}
+            page["items"] = page.get("items") or []  # an empty list of metadata comes as null
             yield page
             if not (token := page["metadata"].get("continue")):
                 return

@@ -13,6 +13,7 @@ from control_plane.domain.store import Lease, Store
 from control_plane.ports.cell import Credentials, Secret
 
 STORE_LABEL = "urumi.dev/store"
+QUARANTINED_LABEL = "urumi.dev/quarantined"
 _POD_SECURITY = "pod-security.kubernetes.io"
 _POD_SECURITY_VERSION = "v1.36"  # pinned: a newer cluster must not change what a store's pods may do
 CREDENTIALS = "store-credentials-1"

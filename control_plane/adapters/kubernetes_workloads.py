@@ -27,7 +27,7 @@ _PATHS = {
     "statefulsets": "/apis/apps/v1/statefulsets",
     "namespaces": "/api/v1/namespaces",
 }
-_COMPONENT_OF = {"deployments": "storefront", "statefulsets": "database"}
+COMPONENT_OF = {"deployments": "storefront", "statefulsets": "database"}
 _WATCH_SECONDS = 300  # longer than any pass: a pass closes its streams itself
 _MANY = 150  # from this many unknown objects on, a LIST of all is cheaper than their GETs
 
@@ -100,6 +100,13 @@ class KubernetesChanges:
         """See the port."""
         return Watermark({kind: str(version) for kind, version in self._versions.items()})
 
+    @property
+    def namespaces(self) -> frozenset[UUID]:
+        """See the port."""
+        return frozenset(
+            store_id for (kind, store_id), seen in self._known.items() if kind == "namespaces" and seen.what
+        )
+
     def wait(self, seconds: float) -> frozenset[UUID] | None:
         """See the port."""
         give_up = time.monotonic() + seconds
@@ -166,7 +173,7 @@ class KubernetesChanges:
         found = (
             self._api.get(f"{_PATHS[kind]}/{namespace}")
             if kind == "namespaces"
-            else self._api.get(f"/apis/apps/v1/namespaces/{namespace}/{kind}/{_COMPONENT_OF[kind]}")
+            else self._api.get(f"/apis/apps/v1/namespaces/{namespace}/{kind}/{COMPONENT_OF[kind]}")
         )
         if found is None:
             return _Seen(kind, 0, store_id, None)
@@ -203,7 +210,7 @@ class KubernetesChanges:
     def _observation(self, store_id: UUID) -> Observation:
         seen = {kind: self._known[kind, store_id].what for kind in _PATHS}
         namespace = seen["namespaces"]
-        workloads = {_COMPONENT_OF[kind]: what for kind, what in seen.items() if isinstance(what, Workload)}
+        workloads = {COMPONENT_OF[kind]: what for kind, what in seen.items() if isinstance(what, Workload)}
         if not isinstance(namespace, Observation):
             return Observation(NamespaceState.GONE, workloads)
         return replace(namespace, workloads=workloads)
@@ -215,7 +222,7 @@ def _seen(kind: str, item: Object, event: str = "LISTED") -> _Seen:
         store_id = UUID(item["metadata"]["labels"][STORE_LABEL])
     except (KeyError, ValueError):
         return _Seen(kind, version, None, None)  # a bookmark, or somebody else's use of our label
-    ours = namespace_of(store_id), _COMPONENT_OF.get(kind, namespace_of(store_id))
+    ours = namespace_of(store_id), COMPONENT_OF.get(kind, namespace_of(store_id))
     if (item["metadata"].get("namespace", ours[0]), item["metadata"]["name"]) != ours:
         return _Seen(kind, version, None, None)
     if event == "DELETED":
@@ -224,7 +231,7 @@ def _seen(kind: str, item: Object, event: str = "LISTED") -> _Seen:
 
 
 def _reduced(kind: str, item: Object) -> Workload | Observation:
-    return _namespace(item) if kind == "namespaces" else _workload(item)
+    return _namespace(item) if kind == "namespaces" else workload_of(item)
 
 
 def _namespace(item: Object) -> Observation:
@@ -236,7 +243,8 @@ def _namespace(item: Object) -> Observation:
     return Observation(NamespaceState.TERMINATING, {}, detail)
 
 
-def _workload(item: Object) -> Workload:
+def workload_of(item: Object) -> Workload:
+    """The generation stamped on a Deployment or StatefulSet, and whether that is rolled out."""
     metadata, spec, status = item["metadata"], item["spec"], item.get("status", {})
     wanted = spec.get("replicas", 1)
     counts = [

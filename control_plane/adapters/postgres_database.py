@@ -24,8 +24,11 @@ _UNAVAILABLE = ("08", "53", "57")
 class Database:
     """Runs statements. Connects at the first one, so that nothing is open before a fork."""
 
-    def __init__(self, url: str, *, connections: int) -> None:
-        """`url` as `postgresql+pg8000://…`; at most `connections` open at once."""
+    def __init__(self, url: str, *, connections: int, parameters: Mapping[str, str] | None = None) -> None:
+        """`url` as `postgresql+pg8000://…`; at most `connections` open at once.
+
+        `parameters` are settings of the server, as `statement_timeout`, for these connections.
+        """
         self._engine: Engine = create_engine(
             url,
             isolation_level="AUTOCOMMIT",
@@ -34,7 +37,7 @@ class Database:
             pool_timeout=10,
             pool_recycle=1800,
             pool_use_lifo=True,
-            connect_args={"timeout": 10},
+            connect_args={"timeout": 10, "startup_params": dict(parameters or {})},
         )
         event.listen(self._engine, "checkout", _refuse_closed)
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from control_plane.adapters.postgres_database import Database, constraint
 from control_plane.adapters.postgres_rows import AUDIT_CHANGED, STORE_COLUMNS, store_of
+from control_plane.domain import retention
 from control_plane.domain.errors import (
     HostnameTakenError,
     IdempotencyMismatchError,
@@ -22,11 +23,12 @@ from control_plane.domain.store import Actor, AuditEntry, NewStore, Store, Store
 from control_plane.ports.customers import Accepted, IdempotencyKey, Page
 from control_plane.ports.messages import Announcement
 
+_KEPT = retention.IDEMPOTENCY_KEYS.total_seconds()
 # Announced now; if nobody has taken it by then, a pass announces it again.
 _GRACE = "clock_timestamp() + make_interval(secs => :wake_seconds)"
 
 # Key, row, outbox and audit are one statement: all of it is there, or none of it. A key
-# that is in use claims nothing, and then nothing is added; one older than a day is free again.
+# that is in use claims nothing, and then nothing is added; one over its time is free again.
 _ADD = text(f"""
 WITH claimed AS (
     INSERT INTO idempotency_keys AS known (customer_id, key, body_digest, store_id)
@@ -34,7 +36,7 @@ WITH claimed AS (
     WHERE cells.name = :cell AND CAST(:key AS text) IS NOT NULL
     ON CONFLICT (customer_id, key) DO UPDATE
         SET body_digest = EXCLUDED.body_digest, store_id = EXCLUDED.store_id, created_at = clock_timestamp()
-        WHERE known.created_at < clock_timestamp() - interval '24 hours'
+        WHERE known.created_at < clock_timestamp() - interval '{_KEPT} seconds'
     RETURNING store_id
 ), changed AS (
     INSERT INTO stores (id, customer_id, name, title, admin_email, plan, hostname, cell, quiet_until)

@@ -78,6 +78,10 @@ class Changes(Protocol):
     def watermark(self) -> Watermark:
         """Up to where changes were handed out."""
 
+    @property
+    def namespaces(self) -> frozenset[UUID]:
+        """Stores whose namespaces are there. After everything was looked at: all of the cell."""
+
 
 class Workloads(Protocol):
     """One cell, as reconcile reads it."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dev.cli import output, stores
+from dev.cli import doctor, orphans, output, queue, stores
 from dev.cli.failures import UNREACHABLE, USAGE, CommandError, Commands
 from dev.machine.place import Place
 
@@ -20,6 +20,9 @@ app = typer.Typer(
     epilog="Exit codes: 0 success, 1 failed, 2 wrong usage, 3 the platform does not run.",
 )
 app.add_typer(stores.app, name="stores")
+app.add_typer(queue.app, name="queue")
+app.add_typer(orphans.app, name="orphans")
+app.command()(doctor.doctor)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 

@@ -33,7 +33,7 @@ def connect(url: str, database: str | None = None) -> pg8000.native.Connection:
     wire = socket.create_connection((parts.hostname or "localhost", parts.port or 5432), timeout=SECONDS)
     try:
         return pg8000.native.Connection(
-            unquote(parts.username or "postgres"),
+            user(url),
             sock=wire,
             password=unquote(parts.password) if parts.password else None,
             database=database or unquote(parts.path.lstrip("/")) or None,
@@ -83,6 +83,11 @@ def reason(error: Exception) -> str:
     """The server's own words, or the client's."""
     details = error.args[0] if error.args else None
     return str(details.get("M", "")) if isinstance(details, dict) else str(error)
+
+
+def user(url: str) -> str:
+    """The name with which a URL logs in."""
+    return unquote(urlsplit(url).username or "postgres")
 
 
 def address(url: str) -> str:

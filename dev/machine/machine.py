@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TypeVar
 from dev.cluster.lock import locked
 from dev.machine import (
     clusters,
+    database_roles,
     emulator,
     environment,
     functions,
@@ -46,11 +47,11 @@ def up(place: Place, say: Say) -> dict[str, str]:
         database = _aside(lambda: _database(place, say))
         messages = _aside(lambda: emulator.up(place, say))
         cluster = _aside(lambda: clusters.up(place, provider, say))
-        url, broker, made = database(), messages(), cluster()
+        (url, logins), broker, (made, kubeconfigs) = database(), messages(), cluster()
         around = functions.Surroundings(
-            dict.fromkeys(("create_store", "provision", "reconcile"), url),
+            logins,
             broker.address,
-            dict.fromkeys(("provision", "reconcile"), made.kubeconfig),
+            kubeconfigs,
             made.helm,
         )
         bases = functions.up(place, around)
@@ -65,10 +66,12 @@ def up(place: Place, say: Say) -> dict[str, str]:
             "URUMI_API_TOKEN": customers(place)[0].token,
             "URUMI_PROVISION_URL": bases["provision"],
             "URUMI_RECONCILE_URL": bases["reconcile"],
-            "DATABASE_URL": url,
+            "DATABASE_URL": url,  # the admin's: for people, never for a function
+            "URUMI_OPERATOR_DATABASE_URL": logins["operator"],
             "PUBSUB_EMULATOR_HOST": broker.address,
             "PUBSUB_PROJECT_ID": topics.PROJECT,
-            "KUBECONFIG": str(made.kubeconfig),
+            "KUBECONFIG": str(made.kubeconfig),  # the admin's: for people, never for a function
+            "URUMI_OPERATOR_KUBECONFIG": str(kubeconfigs["operator"]),
             "URUMI_CLUSTER": made.provider,
             "URUMI_PODS": made.pods,
             "URUMI_HELM": str(made.helm),
@@ -92,6 +95,8 @@ def clean(place: Place, say: Say) -> None:
         return
     with _alone(place, say):
         _stop_all(place, say)
+        for left in database_roles.forget(place):
+            say(f"database: {left}")
         postgres_home.forget(place)
         for folder in (place.data, place.logs, place.run):
             shutil.rmtree(folder)
@@ -114,10 +119,10 @@ def _stop_all(place: Place, say: Say) -> None:
     say("all parts are stopped")
 
 
-def _database(place: Place, say: Say) -> str:
+def _database(place: Place, say: Say) -> tuple[str, Mapping[str, str]]:
     url = postgres.up(place, say)
     migrations.migrate(place, url, say)
-    return url
+    return url, database_roles.urls(place, url)
 
 
 def _tick(place: Place, reconcile: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.adapters.backends import Backend, FakeBackend, PostgresBackend
+from tests.postgres_server import Server
 
 
 @pytest.fixture(params=["fake", "postgres"])
@@ -19,8 +20,8 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 
 
 @pytest.fixture
-def real(database_url: str) -> Iterator[PostgresBackend]:
+def real(postgres: Server, database_url: str) -> Iterator[PostgresBackend]:
     """Postgres alone, for what only it can promise."""
-    backend = PostgresBackend(database_url)
+    backend = PostgresBackend(database_url, postgres.logins(database_url))
     yield backend
     backend.close()

@@ -16,8 +16,7 @@ from tests.builders import ACTOR, CUSTOMER, STRANGER, a_new_store
 
 @pytest.fixture
 def database(real: PostgresBackend) -> Database:
-    found: Database = real.stores._database  # type: ignore[attr-defined]
-    return found
+    return real.database
 
 
 def a_stored(real: PostgresBackend, **fields: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -26,6 +27,13 @@ SETTINGS = {
 @pytest.fixture(scope="session")
 def whole() -> Iterator[World]:
     """All parts, running; stopped and removed at the end."""
+    with a_world() as made:
+        yield made
+
+
+@contextmanager
+def a_world() -> Iterator[World]:
+    """A running copy of everything."""
     before = {name: os.environ.get(name) for name in (*SETTINGS, "KUBECONFIG", "DATABASE_URL")}
     os.environ.update(SETTINGS)
     os.environ.pop("KUBECONFIG", None)

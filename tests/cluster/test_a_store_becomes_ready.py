@@ -47,22 +47,11 @@ def test_ready_means_that_the_pods_are(world: World) -> None:
 def test_a_ready_store_whose_pod_goes_bad_is_degraded_and_heals(world: World) -> None:
     store_id = world.create()
     world.assert_whole([store_id])
-    scale = f"/apis/apps/v1/namespaces/store-{store_id}/statefulsets/database"
-    database = world.cluster.get(scale)
-    assert database
-    node_selector = {"urumi.dev/nowhere": "true"}
-    database["spec"]["template"]["spec"]["nodeSelector"] = node_selector
-
-    world.cluster.replace(scale, database)
+    world.let_database_start(store_id, may=False)
     _await_state(world, store_id, "DEGRADED")
     assert "database" in world.show(store_id)["reason"]
 
-    database = world.cluster.get(scale)
-    assert database
-    del database["spec"]["template"]["spec"]["nodeSelector"]
-    world.cluster.replace(scale, database)
-    # A StatefulSet does not replace a pod that never started: somebody has to.
-    world.cluster.delete(f"/api/v1/namespaces/store-{store_id}/pods/database-0")
+    world.let_database_start(store_id, may=True)
     _await_state(world, store_id, "READY")
 
 

@@ -136,6 +136,20 @@ class World:
         named = {each.invariant.name: each.evidence for each in report.invariants if each.evidence}
         assert not named, named
 
+    def let_database_start(self, store_id: str, *, may: bool) -> None:
+        """From now on the pod of a store's database can, or cannot, be scheduled."""
+        path = f"/apis/apps/v1/namespaces/store-{store_id}/statefulsets/database"
+        found = self.cluster.get(path)
+        assert found
+        found["spec"]["template"]["spec"]["nodeSelector"] = {} if may else {"urumi.dev/nowhere": "true"}
+        changed = self.cluster.replace(path, found)["metadata"]["generation"]
+        give_up = time.monotonic() + 60
+        while (self.cluster.get(path) or {})["status"].get("observedGeneration", 0) < changed:
+            assert time.monotonic() < give_up, "the StatefulSet's controller does not see the change"
+            time.sleep(0.05)
+        # A StatefulSet does not replace a pod that never started: somebody has to.
+        self.cluster.delete(f"/api/v1/namespaces/store-{store_id}/pods/database-0")
+
     def release_records(self, namespace: str) -> list[dict[str, str]]:
         """The labels of Helm's records in a namespace, oldest first."""
         path = f"/api/v1/namespaces/{namespace}/secrets"

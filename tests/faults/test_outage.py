@@ -24,7 +24,7 @@ def test_half_an_hour_without_the_cell_fails_nobody(world: World, tmp_path: Path
         rest(world)
         queued = [_create(mine) for _ in range(2)]
         rolling, deleting = _created_and_applied(mine), _created_and_applied(mine)
-        _keep_pods_from_starting(world, rolling)
+        world.let_database_start(rolling, may=False)
         mine.run("reconcile")
         mine.run("delete", customer_id=CUSTOMER, store_id=deleting)
         ids = [*queued, rolling, deleting]
@@ -46,7 +46,7 @@ def test_half_an_hour_without_the_cell_fails_nobody(world: World, tmp_path: Path
         # Its fifteen minutes were over long ago, but most of them nobody could see its pods.
         _await_pass(world)
         assert world.show_row(rolling)["state"] == "PROVISIONING"
-        _let_pods_start(world, rolling)
+        world.let_database_start(rolling, may=True)
         world.settle(ids)
         world.assert_whole([*queued, rolling])
         assert world.show_row(deleting)["state"] == "DELETED"
@@ -63,25 +63,6 @@ def _created_and_applied(mine: Hands) -> str:
     store_id = _create(mine)
     assert mine.run("provision", store_id=store_id).error is None
     return store_id
-
-
-def _keep_pods_from_starting(world: World, store_id: str) -> None:
-    path = f"/apis/apps/v1/namespaces/store-{store_id}/statefulsets/database"
-    found = world.cluster.get(path)
-    assert found
-    found["spec"]["template"]["spec"]["nodeSelector"] = {"urumi.dev/nowhere": "true"}
-    world.cluster.replace(path, found)
-    world.cluster.delete(f"/api/v1/namespaces/store-{store_id}/pods/database-0")
-
-
-def _let_pods_start(world: World, store_id: str) -> None:
-    path = f"/apis/apps/v1/namespaces/store-{store_id}/statefulsets/database"
-    found = world.cluster.get(path)
-    assert found
-    del found["spec"]["template"]["spec"]["nodeSelector"]
-    world.cluster.replace(path, found)
-    # A StatefulSet does not replace a pod that never started: somebody has to.
-    world.cluster.delete(f"/api/v1/namespaces/store-{store_id}/pods/database-0")
 
 
 def _time_passes(world: World, seconds: float) -> None:
