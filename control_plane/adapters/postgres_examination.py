@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from control_plane.adapters.postgres_database import Database, sqlstate
 from control_plane.domain.errors import MisconfiguredError
+from control_plane.domain.events import OF_AN_ORPHAN
 from control_plane.domain.invariants.evidence import Announcement, Attempt, Entry, Ledger, Letter, Row, Step
 from control_plane.domain.retention import ATTEMPTS, PUBLISHED
 from control_plane.domain.store import StoreState
@@ -116,13 +117,12 @@ FROM cells c WHERE c.name = :cell
 _ANNOUNCEMENTS = text(f"""
 WITH said AS (
     SELECT store_id, max({_ago("created_at")}) FILTER (WHERE published_at IS NULL) AS waiting,
-        count(*) FILTER (WHERE created_at > {_NOW} - interval '1 hour') AS lately
+        count(*) FILTER (WHERE created_at > {_NOW} - interval '1 hour') AS lately,
+        bool_or(generation <> {OF_AN_ORPHAN}) AS meant
     FROM outbox WHERE {_WANTED.format("store_id")} GROUP BY store_id
 ), told AS (
     SELECT store_id, COALESCE(waiting, 0) AS waiting, lately,
-        NOT EXISTS (SELECT FROM stores WHERE id = store_id)
-            AND NOT EXISTS (SELECT FROM orphans o WHERE o.store_id = said.store_id)
-            AND EXISTS (SELECT FROM outbox b WHERE b.store_id = said.store_id AND b.generation > 0) AS unknown
+        meant AND NOT EXISTS (SELECT FROM stores WHERE id = store_id) AS unknown
     FROM said
 )
 SELECT * FROM told WHERE unknown OR waiting > :waiting OR lately > :lately ORDER BY store_id LIMIT :most

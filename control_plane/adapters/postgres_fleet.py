@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from control_plane.adapters.postgres_database import Database
 from control_plane.adapters.postgres_rows import AUDIT_CHANGED
+from control_plane.domain.errors import LeaseLostError
 from control_plane.domain.rollout import Standing, Verdict
 from control_plane.domain.store import Actor, StoreState
 from control_plane.ports.fleet import PassLease, Watermark
@@ -83,9 +84,11 @@ ORDER BY deadline_at LIMIT :limit
 
 # A verdict is about one generation in one state: a row that has moved on is left alone.
 _RECORD = text(f"""
-WITH verdict AS (
-    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[]), CAST(:from_states AS text[]),
-        CAST(:to_states AS text[]), CAST(:reasons AS text[]))
+WITH pass AS (
+    SELECT id FROM cells WHERE id = :cell AND pass_token = :token AND pass_until > clock_timestamp()
+), verdict AS (
+    SELECT v.* FROM pass CROSS JOIN unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[]),
+        CAST(:from_states AS text[]), CAST(:to_states AS text[]), CAST(:reasons AS text[]))
         AS v (id, generation, from_state, to_state, reason)
 ), changed AS (
     UPDATE stores SET state = v.to_state, reason = v.reason,
@@ -99,7 +102,7 @@ WITH verdict AS (
         AND stores.generation = v.generation AND stores.applied_generation = v.generation
     RETURNING stores.id, stores.state, stores.generation, stores.reason, v.from_state
 ), audited AS ({AUDIT_CHANGED} RETURNING 1)
-SELECT count(*) AS recorded FROM audited
+SELECT (SELECT count(*) FROM audited) AS recorded FROM pass
 """)
 
 _EXCUSE_OUTAGE = text("""
@@ -166,7 +169,7 @@ class PostgresFleet:
             rows = self._database.rows(_STANDINGS_OF, {"cell": lease.cell, "ids": ids})
         return [_standing_of(row) for row in rows]
 
-    def record(self, verdicts: Sequence[Verdict], actor: Actor) -> int:
+    def record(self, lease: PassLease, verdicts: Sequence[Verdict], actor: Actor) -> int:
         """See the port. A row that the database refuses does not hold up the others."""
         if not verdicts:
             return 0
@@ -174,6 +177,8 @@ class PostgresFleet:
             row = self._database.one(
                 _RECORD,
                 {
+                    "cell": lease.cell,
+                    "token": lease.token,
                     "ids": [str(each.store_id) for each in verdicts],
                     "generations": [each.generation for each in verdicts],
                     "from_states": [each.from_state.value for each in verdicts],
@@ -187,14 +192,16 @@ class PostgresFleet:
         except DBAPIError:
             if len(verdicts) == 1:
                 raise
-            return self._record_apart(verdicts, actor)
-        return int(row["recorded"]) if row else 0
+            return self._record_apart(lease, verdicts, actor)
+        if row is None:
+            raise LeaseLostError("the pass")
+        return int(row["recorded"])
 
-    def _record_apart(self, verdicts: Sequence[Verdict], actor: Actor) -> int:
+    def _record_apart(self, lease: PassLease, verdicts: Sequence[Verdict], actor: Actor) -> int:
         recorded = 0
         for verdict in verdicts:
             try:
-                recorded += self.record([verdict], actor)
+                recorded += self.record(lease, [verdict], actor)
             except DBAPIError:
                 log.exception("verdict_refused", store_id=str(verdict.store_id), to_state=verdict.to_state)
         return recorded

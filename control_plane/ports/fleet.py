@@ -52,8 +52,12 @@ class Fleet(Protocol):
     def standings(self, lease: PassLease, store_ids: Iterable[UUID] | None) -> Sequence[Standing]:
         """The rows of these stores, or of all that should be in the cluster now."""
 
-    def record(self, verdicts: Sequence[Verdict], actor: Actor) -> int:
-        """Write each verdict whose row is still as it was judged; returns how many were."""
+    def record(self, lease: PassLease, verdicts: Sequence[Verdict], actor: Actor) -> int:
+        """Write each verdict whose row is still as it was judged; returns how many were.
+
+        Raises LeaseLostError, and writes none, when the pass lease has ended or was taken over: what
+        was seen under it may be hours old.
+        """
 
     def excuse_outage(self, lease: PassLease, *, longer_than: float) -> None:
         """If the cell was not seen for `longer_than` seconds, move all deadlines on by that time."""

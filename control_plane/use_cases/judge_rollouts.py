@@ -24,15 +24,18 @@ class JudgeRollouts:
     fleet: Fleet
     workloads: Workloads
 
-    def __call__(self, rows: Iterable[Standing], changes: Changes, actor: Actor) -> int:
-        """Write READY, DEGRADED, DELETED and reasons in bulk; returns how many rows changed."""
+    def __call__(self, lease: PassLease, rows: Iterable[Standing], changes: Changes, actor: Actor) -> int:
+        """Write READY, DEGRADED, DELETED and reasons in bulk; returns how many rows changed.
+
+        Raises LeaseLostError, as the next.
+        """
         judged = [row for row in rows if row.applied_generation == row.generation]
         seen = changes.look([row.store_id for row in judged])
         verdicts = [verdict for row in judged if (verdict := judge(row, seen[row.store_id]))]
         recorded = 0
         for start in range(0, len(verdicts), _BATCH):
             batch = verdicts[start : start + _BATCH]
-            recorded += self.fleet.record(batch, actor)
+            recorded += self.fleet.record(lease, batch, actor)
             _tell(batch)
         return recorded
 
@@ -44,7 +47,7 @@ class JudgeRollouts:
             failed = StoreState.FAILED
             verdicts.append(Verdict(row.store_id, row.generation, row.state, failed, reason))
         _tell(verdicts)
-        return self.fleet.record(verdicts, actor)
+        return self.fleet.record(lease, verdicts, actor)
 
 
 def _tell(verdicts: Sequence[Verdict]) -> None:

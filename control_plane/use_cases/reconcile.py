@@ -1,8 +1,8 @@
 """One pass over a cell: relay, judge, watch what is in motion, give up what is overdue.
 
 Woken every minute, and by provision when it has put something in motion. One pass at a
-time; all its writes hold only for rows that are still as they were seen, so that even two
-passes at once would do no harm.
+time: its verdicts are written only under its lease, and only to rows that are still as they were
+judged, so that a pass which was stopped and goes on does no harm.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from control_plane.domain.errors import CellUnreachableError, TemporaryError
+from control_plane.domain.errors import CellUnreachableError, LeaseLostError, TemporaryError
 from control_plane.domain.rollout import Standing
 from control_plane.domain.store import Actor
 from control_plane.ports.fleet import Changes, Clock, Fleet, PassLease, Watermark, Workloads
@@ -98,6 +98,9 @@ class _Pass:
         watermark: Watermark | None = None
         try:
             watermark = self._go_round(lease)
+        except LeaseLostError:
+            log.warning("pass_lease_lost")
+            return False
         finally:
             self._fleet.end_pass(lease, watermark)
         self.summary = replace(self.summary, ran=True, cell_answered=watermark is not None)
@@ -129,10 +132,10 @@ class _Pass:
                         break
                     arrived = {replace(row, seconds=0) for row in motion} - introduced
                     introduced |= arrived
-                    self._judge(arrived, changes)
+                    self._judge(lease, arrived, changes)
                     changed = changes.wait(_ROUND_SECONDS)
                     if changed is None or changed:
-                        self._judge(self._fleet.standings(lease, changed), changes)
+                        self._judge(lease, self._fleet.standings(lease, changed), changes)
                     quiet = quiet + 1 if changed == frozenset() else 0
                     motion = self._fleet.in_motion(lease)
                 self._give_up_overdue(lease)
@@ -162,8 +165,8 @@ class _Pass:
         else:
             self.summary = replace(self.summary, published=self.summary.published + published)
 
-    def _judge(self, rows: Iterable[Standing], changes: Changes) -> None:
-        judged = self._parts.judge(rows, changes, self._actor)
+    def _judge(self, lease: PassLease, rows: Iterable[Standing], changes: Changes) -> None:
+        judged = self._parts.judge(lease, rows, changes, self._actor)
         self.summary = replace(self.summary, judged=self.summary.judged + judged)
 
     def _give_up_overdue(self, lease: PassLease) -> None:

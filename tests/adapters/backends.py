@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 from uuid import UUID
@@ -17,6 +17,8 @@ from control_plane.adapters.postgres_orphans import PostgresOrphans
 from control_plane.adapters.postgres_outbox import PostgresOutbox
 from control_plane.adapters.postgres_stores import PostgresStores
 from control_plane.adapters.postgres_work import PostgresWork
+from control_plane.domain.rollout import Verdict
+from control_plane.domain.store import Actor
 from control_plane.ports.cleaning import Cleaning
 from control_plane.ports.customers import Stores
 from control_plane.ports.dead_letters import DeadLetters, Parking
@@ -105,6 +107,16 @@ class FakeBackend:
     def operations(self) -> list[tuple[str, str, str, str | None]]:
         """See the protocol."""
         return list(self.tables.operations)
+
+
+def judged(backend: Backend, verdicts: Sequence[Verdict], actor: Actor) -> int:
+    """What a pass of its own writes of them."""
+    lease = backend.fleet.begin_pass(CELL, seconds=30.0, full_every=600.0)
+    assert lease
+    try:
+        return backend.fleet.record(lease, verdicts, actor)
+    finally:
+        backend.fleet.end_pass(lease, None)
 
 
 _TIMES = {

@@ -34,7 +34,7 @@ from control_plane.ports.fleet import Watermark
 from control_plane.use_cases.look import Look, Seen
 from dev.cluster.cluster import Cluster as LocalCluster
 from dev.machine.place import CHECKOUT
-from tests.adapters.backends import PostgresBackend
+from tests.adapters.backends import PostgresBackend, judged
 from tests.adapters.test_cell import Real, install
 from tests.builders import ACTOR, CELL, CUSTOMER, a_new_store, a_store
 from tests.fakes.examination import FakeCellExamination
@@ -77,7 +77,7 @@ class Examined:
         )
         backend.work.finish(leased, seconds=30.0)
         arrived = Verdict(store.id, 1, _S.PROVISIONING, _S.READY, None)
-        assert backend.fleet.record([arrived], PASS) == 1
+        assert judged(backend, [arrived], PASS) == 1
         return backend.stores.get(CUSTOMER, store.id)
 
     def failed(self) -> Store:
@@ -153,8 +153,8 @@ class TestHistories:
         stores = [examined.ready() for _ in range(3)]
         for store in stores:
             for _ in range(20):
-                examined.backend.fleet.record([Verdict(store.id, 1, _S.READY, _S.DEGRADED, "bad")], PASS)
-                examined.backend.fleet.record([Verdict(store.id, 1, _S.DEGRADED, _S.READY, None)], PASS)
+                judged(examined.backend, [Verdict(store.id, 1, _S.READY, _S.DEGRADED, "bad")], PASS)
+                judged(examined.backend, [Verdict(store.id, 1, _S.DEGRADED, _S.READY, None)], PASS)
         steps = examined.database.steps([store.id for store in stores])
         assert len(steps) <= 8
         back_and_forth = [each.count for each in steps if each.from_state is _S.DEGRADED]
@@ -172,7 +172,7 @@ def test_whatever_came_through_the_ports_holds(examined: Examined) -> None:
     assert leased
     examined.backend.work.record_removal(leased, WORKER)
     examined.backend.work.finish(leased, seconds=30.0)
-    examined.backend.fleet.record([Verdict(gone.id, 2, _S.DELETING, _S.DELETED, None)], PASS)
+    judged(examined.backend, [Verdict(gone.id, 2, _S.DELETING, _S.DELETED, None)], PASS)
     assert examined.broken() == set()
 
 
@@ -292,7 +292,9 @@ def test_passes_are_told_apart(examined: Examined) -> None:
     ended = examined.database.passes()
     assert ended.whole_pass_since(before)
     assert not ended.whole_pass_since(during)
-    assert not Passes(ended.token + 1, True, ended.seen_at).whole_pass_since(ended)
+    running = Passes(ended.token + 1, True, ended.seen_at)
+    assert not running.whole_pass_since(ended)
+    assert not running.whole_pass_since(during)  # what has ended since had begun before
 
 
 def test_it_cannot_write_and_cannot_hold_the_database_up(examined: Examined) -> None:

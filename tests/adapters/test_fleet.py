@@ -8,9 +8,11 @@ from uuid import uuid4
 
 import pytest
 
+from control_plane.domain.errors import LeaseLostError
 from control_plane.domain.rollout import Verdict
 from control_plane.domain.store import MOVES, Actor, StoreState
 from control_plane.ports.fleet import Watermark
+from tests.adapters.backends import judged
 from tests.builders import ACTOR, CELL, CUSTOMER, a_new_store
 
 _S = StoreState
@@ -264,7 +266,7 @@ class TestStandings:
 class TestRecord:
     def test_a_store_that_arrived(self, backend):
         store = a_store_in_motion(backend)
-        assert backend.fleet.record([verdict_on(store, _S.READY)], PASS) == 1
+        assert judged(backend, [verdict_on(store, _S.READY)], PASS) == 1
         after = backend.stores.get(CUSTOMER, store.id)
         assert (after.state, after.observed_generation, after.reason) == (_S.READY, 1, None)
         assert after.ready_at is not None
@@ -275,23 +277,23 @@ class TestRecord:
 
     def test_the_first_ready_is_remembered(self, backend):
         store = a_store_in_motion(backend)
-        backend.fleet.record([verdict_on(store, _S.READY)], PASS)
+        judged(backend, [verdict_on(store, _S.READY)], PASS)
         first = backend.value(store.id, "ready_at")
-        backend.fleet.record([verdict_on(store, _S.DEGRADED, "bad", from_state=_S.READY)], PASS)
+        judged(backend, [verdict_on(store, _S.DEGRADED, "bad", from_state=_S.READY)], PASS)
         assert backend.value(store.id, "ready_at") == first
-        backend.fleet.record([verdict_on(store, _S.READY, from_state=_S.DEGRADED)], PASS)
+        judged(backend, [verdict_on(store, _S.READY, from_state=_S.DEGRADED)], PASS)
         assert backend.value(store.id, "ready_at") == first
 
     def test_many_at_once(self, backend):
         stores = [a_store_in_motion(backend) for _ in range(20)]
-        assert backend.fleet.record([verdict_on(store, _S.READY) for store in stores], PASS) == 20
-        assert backend.fleet.record([], PASS) == 0
+        assert judged(backend, [verdict_on(store, _S.READY) for store in stores], PASS) == 20
+        assert judged(backend, [], PASS) == 0
 
     @pytest.mark.parametrize("changes", [{"from_state": _S.UPDATING}, {"generation": 2}, {"generation": 0}])
     def test_a_row_that_is_not_as_it_was_judged_is_left_alone(self, backend, changes):
         store = a_store_in_motion(backend)
         before = backend.stores.history(CUSTOMER, store.id)
-        assert backend.fleet.record([verdict_on(store, _S.READY, **changes)], PASS) == 0
+        assert judged(backend, [verdict_on(store, _S.READY, **changes)], PASS) == 0
         assert backend.stores.get(CUSTOMER, store.id) == store
         assert backend.stores.history(CUSTOMER, store.id) == before
 
@@ -299,25 +301,41 @@ class TestRecord:
         store = a_store_in_motion(backend)
         backend.stores.ask_deletion(CUSTOMER, store.id, ACTOR)
         late = verdict_on(store, _S.READY, generation=2, from_state=_S.DELETING)
-        assert backend.fleet.record([verdict_on(store, _S.READY), late], PASS) == 0
+        assert judged(backend, [verdict_on(store, _S.READY), late], PASS) == 0
         assert backend.stores.get(CUSTOMER, store.id).state is _S.DELETING
 
     def test_a_new_reason_does_not_make_the_state_younger(self, backend):
         store = a_store_in_motion(backend)
-        backend.fleet.record([verdict_on(store, _S.READY)], PASS)
-        backend.fleet.record([verdict_on(store, _S.DEGRADED, "one", from_state=_S.READY)], PASS)
+        judged(backend, [verdict_on(store, _S.READY)], PASS)
+        judged(backend, [verdict_on(store, _S.DEGRADED, "one", from_state=_S.READY)], PASS)
         backend.later(50)
-        backend.fleet.record([verdict_on(store, _S.DEGRADED, "two", from_state=_S.DEGRADED)], PASS)
+        judged(backend, [verdict_on(store, _S.DEGRADED, "two", from_state=_S.DEGRADED)], PASS)
         (row,) = backend.fleet.in_motion(begin(backend))
         assert (row.reason, row.seconds) == ("two", pytest.approx(50, abs=5))
         assert [entry.reason for entry in backend.stores.history(CUSTOMER, store.id)][-2:] == ["one", "two"]
+
+    @pytest.mark.parametrize("ended", ["by time", "by another pass", "by itself"])
+    def test_a_pass_whose_lease_has_ended_writes_nothing(self, backend, ended):
+        store = a_store_in_motion(backend)
+        old = begin(backend)
+        if ended == "by itself":
+            backend.fleet.end_pass(old, None)
+        else:
+            backend.later(31)
+        if ended == "by another pass":
+            assert begin(backend)
+        before = backend.stores.history(CUSTOMER, store.id)
+        with pytest.raises(LeaseLostError):
+            backend.fleet.record(old, [verdict_on(store, _S.READY)], PASS)
+        assert backend.stores.get(CUSTOMER, store.id).state is _S.PROVISIONING
+        assert backend.stores.history(CUSTOMER, store.id) == before
 
     def test_a_row_that_the_database_refuses_does_not_hold_up_the_others(self, backend):
         stores = [a_store_in_motion(backend) for _ in range(4)]
         assert _S.SUSPENDED not in MOVES[_S.PROVISIONING]
         verdicts = [verdict_on(store, _S.READY) for store in stores]
         verdicts[1] = verdict_on(stores[1], _S.SUSPENDED)
-        assert backend.fleet.record(verdicts, PASS) == 3
+        assert judged(backend, verdicts, PASS) == 3
         states = [backend.stores.get(CUSTOMER, store.id).state for store in stores]
         assert states == [_S.READY, _S.PROVISIONING, _S.READY, _S.READY]
 

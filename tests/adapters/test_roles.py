@@ -20,7 +20,7 @@ from control_plane.domain.events import INTENTS
 from control_plane.domain.rollout import Verdict
 from control_plane.domain.store import MOVES, StoreState
 from dev.machine import database, database_roles
-from tests.adapters.backends import PostgresBackend
+from tests.adapters.backends import PostgresBackend, judged
 from tests.adapters.granted import granted
 from tests.builders import ACTOR, a_new_store
 from tests.postgres_server import Server, database_name
@@ -369,7 +369,7 @@ def test_the_record_tells_who_wrote_whatever_the_writer_says(
     assert leased
     real.work.begin(leased, ACTOR)
     real.work.record_release(leased, revision=1, digest="d", chart_version="1", deadline=60, actor=ACTOR)
-    real.fleet.record([Verdict(store_id, 1, _S.PROVISIONING, _S.FAILED, "late")], ACTOR)
+    judged(real, [Verdict(store_id, 1, _S.PROVISIONING, _S.FAILED, "late")], ACTOR)
     real.parking.park([Poison(INTENTS, Message("1", b""), Kind.MALFORMED, "x")])
     (letter,) = real.letters.letters(answered=False, limit=2)
     real.letters.answer(letter.id, Answer.DISCARDED, Operator("anna", "seen"))

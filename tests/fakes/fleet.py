@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from control_plane.domain.errors import LeaseLostError
 from control_plane.domain.rollout import Standing, Verdict
 from control_plane.domain.store import Actor, StoreState
 from control_plane.ports.fleet import PassLease, Watermark
@@ -93,8 +94,12 @@ class FakeFleet:
         return [self._standing(row) for row in there if row.applied_generation == row.generation]
 
     @transaction
-    def record(self, verdicts: Sequence[Verdict], actor: Actor) -> int:
+    def record(self, lease: PassLease, verdicts: Sequence[Verdict], actor: Actor) -> int:
         """See the port."""
+        cell = self._cell(lease)
+        held = cell.pass_token == lease.token and cell.pass_until and cell.pass_until > self.tables.now
+        if verdicts and not held:
+            raise LeaseLostError("the pass")
         recorded = 0
         for verdict in verdicts:
             row = self.tables.rows[verdict.store_id]

@@ -73,6 +73,28 @@ def test_a_stopped_worker_does_not_bring_a_deleted_store_back(world: World, tmp_
             assert world.show_row(store_id)["state"] == "DELETED"
 
 
+def test_a_stopped_pass_that_goes_on_does_not_write_what_it_saw_before(world: World, tmp_path: Path) -> None:
+    with hands(world, tmp_path) as mine:
+        rest(world)
+        store_id = _create(mine)
+        assert mine.run("provision", store_id=store_id).error is None
+        time.sleep(2)  # its pods are ready by now, and the pass is about to say so
+        stopped = mine.begin("reconcile", at="fleet.record", how="stop").await_stop()
+        world.let_database_start(store_id, may=False)
+
+        give_up = time.monotonic() + 60
+        while not mine.run("reconcile").result["ran"]:  # another pass, when the lease is over
+            assert time.monotonic() < give_up, "no other pass runs"
+
+        stopped.go_on().wait()
+        told = world.sql("SELECT to_state FROM audit WHERE store_id = :id ORDER BY position", id=store_id)
+        assert [row["to_state"] for row in told] == ["QUEUED", "PROVISIONING", "PROVISIONING"]
+
+        world.up()
+        world.let_database_start(store_id, may=True)
+        world.assert_whole([store_id])
+
+
 def _create(mine: Hands) -> str:
     name = f"shop-{uuid4().hex[:8]}"
     store_id: str = mine.run("create", customer_id=CUSTOMER, name=name, key=name).result

@@ -88,7 +88,7 @@ class Announcement:
     """Outbox rows of one store that say something is wrong."""
 
     store_id: UUID
-    unknown: bool  # no row and no orphan has this id
+    unknown: bool  # a store was meant, and none has this id
     waiting: float  # how long the oldest unpublished one has waited
     lately: int  # how often it was announced in the last hour
 

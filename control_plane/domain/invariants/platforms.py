@@ -36,7 +36,7 @@ def attention(ledger: Ledger) -> tuple[str, ...]:
 def _announced(said: Announcement, limits: Limits) -> Iterator[Finding]:
     subject = f"store {said.store_id}"
     if said.unknown:
-        seen, expected = "announced, and no row", "a row, or an orphan on record"
+        seen, expected = "announced, and no row", "a row"
         yield Finding(catalogue.ACCEPTED_IS_RECORDED, subject, seen, expected, said.store_id)
     if said.waiting > limits.waiting:
         seen = f"its announcement is unpublished after {said.waiting:.0f} s"
