@@ -24,8 +24,6 @@ from tests.cluster.conftest import a_world
 from tests.cluster.world import World
 from tests.faults.hands import rest
 
-PATIENCE = "30"
-
 
 @dataclass
 class Clinic:
@@ -44,9 +42,9 @@ class Clinic:
             timeout=200,
         )
 
-    def doctor(self, **environment: str) -> tuple[int, dict[str, Any]]:
+    def doctor(self, patience: int = 30, **environment: str) -> tuple[int, dict[str, Any]]:
         """Exit code and report."""
-        done = self.urumi("doctor", "--json", "--patience", PATIENCE, **environment)
+        done = self.urumi("doctor", "--json", "--patience", str(patience), **environment)
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 
@@ -138,9 +136,9 @@ def test_nothing_is_named_while_stores_come_and_go(clinic: Clinic) -> None:
 
     def traffic() -> None:
         live: list[str] = []
-        while not stop.is_set():
+        while not stop.wait(1.0):
             live.append(clinic.world.create())
-            if len(live) > 4:
+            if len(live) > 2:
                 gone.append(live.pop(0))
                 clinic.world.request("DELETE", f"/stores/{gone[-1]}")
 
@@ -153,11 +151,73 @@ def test_nothing_is_named_while_stores_come_and_go(clinic: Clinic) -> None:
         stop.set()
         for each in customers:
             each.join()
-    assert len(gone) >= 5
+    assert len(gone) >= 3
     for report in reports:
         violated = [each for each in report["invariants"] if each["verdict"] == "violated"]
         assert not violated
     wait_until(lambda: set(clinic.world.states(gone)) == {"DELETED"}, seconds=120)
+
+
+class TestOrphans:
+    @pytest.fixture
+    def orphan(self, clinic: Clinic) -> str:
+        """A namespace whose store the database never knew, found by a pass and labelled by provision."""
+        store_id = str(uuid4())
+        labels = {"urumi.dev/store": store_id, "urumi.dev/customer": str(uuid4())}
+        namespace = {"metadata": {"name": f"store-{store_id}", "labels": labels}}
+        clinic.world.cluster.create("/api/v1/namespaces", namespace)
+        a_full_pass(clinic)
+        wait_until(lambda: self.known(clinic).get(store_id, {}).get("quarantined_at") is not None)
+        return store_id
+
+    def known(self, clinic: Clinic) -> dict[str, dict[str, Any]]:
+        """What is on record, by id."""
+        rows = clinic.world.sql("SELECT * FROM orphans")
+        return {str(row["store_id"]): dict(row) for row in rows}
+
+    def test_one_is_labelled_told_and_removed_when_asked(self, clinic: Clinic, orphan: str) -> None:
+        path = f"/api/v1/namespaces/store-{orphan}"
+        labelled = clinic.world.cluster.get(path)
+        assert labelled
+        assert labelled["metadata"]["labels"]["urumi.dev/quarantined"] == "true"
+        assert clinic.named(orphan) == {catalogue.NO_ORPHANS}
+        listed = json.loads(clinic.urumi("orphans", "list", "--json").stdout)
+        assert orphan in {each["store_id"] for each in listed["orphans"]}
+
+        asked = clinic.urumi("orphans", "remove", f"store-{orphan}", "--reason", "a drill", "--as", "me")
+        assert asked.returncode == 0, asked.stderr
+        wait_until(lambda: clinic.world.cluster.get(path) is None)
+        told = clinic.world.sql(
+            "SELECT operator, action, reason FROM operations WHERE subject = :s", s=f"store-{orphan}"
+        )
+        assert [tuple(each.values()) for each in told] == [("me", "orphan removed", "a drill")]
+        a_full_pass(clinic)
+        wait_until(lambda: orphan not in self.known(clinic))
+        letters = clinic.world.sql("SELECT * FROM dead_letters WHERE store_id = :id", id=orphan)
+        assert not letters
+
+    def test_a_store_is_not_removed(self, clinic: Clinic) -> None:
+        store_id = clinic.world.create()
+        clinic.world.settle([store_id])
+        refused = clinic.urumi("orphans", "remove", store_id)
+        assert refused.returncode == 1
+        assert "is a store's, which is READY" in refused.stderr
+        nobody = clinic.urumi("orphans", "remove", str(uuid4()))
+        assert nobody.returncode == 1
+        assert "no orphan" in nobody.stderr
+        assert clinic.urumi("orphans", "remove", "kube-system").returncode == 2
+        assert clinic.world.states([store_id]) == {"READY": 1}
+
+
+def a_full_pass(clinic: Clinic) -> None:
+    """Have the next pass look at everything."""
+    clinic.world.sql("UPDATE cells SET full_pass_at = NULL")
+    wait_until(
+        lambda: (
+            clinic.world.sql("SELECT full_pass_at FROM cells WHERE name = 'local'")[0]["full_pass_at"]
+            is not None
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -347,7 +407,7 @@ def test_what_is_broken_by_hand_is_named(
 
 def test_a_whole_look_names_the_same_and_the_command_says_so(clinic: Clinic, patients: Iterator[str]) -> None:
     sound = next(patients)
-    code, report = clinic.doctor()
+    code, report = clinic.doctor(patience=3)
     assert code == 1
     broken = {name for name, verdict in verdicts(report).items() if verdict == "violated"}
     certain = set().union(*(names for _, names in BREAKINGS)) - {catalogue.READY_IS_TRUE}
@@ -414,67 +474,3 @@ def test_what_cannot_be_looked_at_is_unknown_and_never_holds(clinic: Clinic) -> 
     assert verdicts(report)[catalogue.ISOLATION_STANDS] == "unknown"
     assert verdicts(report)[catalogue.RIGHTS_STAND] == "unknown"
     assert all(each["advice"] for each in report["not_looked_at"])
-
-
-class TestOrphans:
-    @pytest.fixture
-    def orphan(self, clinic: Clinic) -> str:
-        """A namespace whose store the database never knew, found by a pass and labelled by provision."""
-        clinic.world.up()
-        store_id = str(uuid4())
-        labels = {"urumi.dev/store": store_id, "urumi.dev/customer": str(uuid4())}
-        namespace = {"metadata": {"name": f"store-{store_id}", "labels": labels}}
-        clinic.world.cluster.create("/api/v1/namespaces", namespace)
-        a_full_pass(clinic)
-        wait_until(lambda: self.known(clinic).get(store_id, {}).get("quarantined_at") is not None)
-        return store_id
-
-    def known(self, clinic: Clinic) -> dict[str, dict[str, Any]]:
-        """What is on record, by id."""
-        rows = clinic.world.sql("SELECT * FROM orphans")
-        return {str(row["store_id"]): dict(row) for row in rows}
-
-    def test_one_is_labelled_told_and_removed_when_asked(self, clinic: Clinic, orphan: str) -> None:
-        path = f"/api/v1/namespaces/store-{orphan}"
-        labelled = clinic.world.cluster.get(path)
-        assert labelled
-        assert labelled["metadata"]["labels"]["urumi.dev/quarantined"] == "true"
-        assert clinic.named(orphan) == {catalogue.NO_ORPHANS}
-        listed = json.loads(clinic.urumi("orphans", "list", "--json").stdout)
-        assert orphan in {each["store_id"] for each in listed["orphans"]}
-
-        asked = clinic.urumi("orphans", "remove", f"store-{orphan}", "--reason", "a drill", "--as", "me")
-        assert asked.returncode == 0, asked.stderr
-        wait_until(lambda: clinic.world.cluster.get(path) is None)
-        told = clinic.world.sql(
-            "SELECT operator, action, reason FROM operations WHERE subject = :s", s=f"store-{orphan}"
-        )
-        assert [tuple(each.values()) for each in told] == [("me", "orphan removed", "a drill")]
-        a_full_pass(clinic)
-        wait_until(lambda: orphan not in self.known(clinic))
-        letters = clinic.world.sql("SELECT * FROM dead_letters WHERE store_id = :id", id=orphan)
-        assert not letters
-
-    def test_a_store_is_not_removed(self, clinic: Clinic) -> None:
-        clinic.world.up()
-        store_id = clinic.world.create()
-        clinic.world.settle([store_id])
-        refused = clinic.urumi("orphans", "remove", store_id)
-        assert refused.returncode == 1
-        assert "is a store's, which is READY" in refused.stderr
-        nobody = clinic.urumi("orphans", "remove", str(uuid4()))
-        assert nobody.returncode == 1
-        assert "no orphan" in nobody.stderr
-        assert clinic.urumi("orphans", "remove", "kube-system").returncode == 2
-        assert clinic.world.states([store_id]) == {"READY": 1}
-
-
-def a_full_pass(clinic: Clinic) -> None:
-    """Have the next pass look at everything."""
-    clinic.world.sql("UPDATE cells SET full_pass_at = NULL")
-    wait_until(
-        lambda: (
-            clinic.world.sql("SELECT full_pass_at FROM cells WHERE name = 'local'")[0]["full_pass_at"]
-            is not None
-        )
-    )
