@@ -1,0 +1,1 @@
+"""The container images of a store, and stand-ins for them from Debian packages."""

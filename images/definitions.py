@@ -1,0 +1,113 @@
+"""What each stand-in image is made of: Debian packages, and our files on top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+SUITE = "bookworm"
+CONTENT = "usr/local/share/urumi/content"
+
+
+class ImageError(Exception):
+    """An image cannot be built; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One image. Paths in the image are without the slash in front."""
+
+    name: str
+    reference: str
+    packages: tuple[str, ...]
+    prepare: Path
+    """A script that is given the root of the installed packages, before they are packed."""
+    files: Mapping[str, Path]
+    """Files and folders of ours by where they go."""
+    folders: tuple[str, ...]
+    """Empty folders, for what is mounted there."""
+    user: int
+    command: str
+    port: int
+    stop_signal: str
+
+    def inputs(self) -> list[Path]:
+        """Every file of ours that goes into the image, sorted."""
+        found: list[Path] = []
+        for source in self.files.values():
+            found += [one for one in source.rglob("*") if one.is_file()] if source.is_dir() else [source]
+        return sorted(found)
+
+
+_STORE = FOLDER / "store"
+_DATABASE = FOLDER / "database"
+
+STORE = Definition(
+    name="store",
+    reference="urumi/store:0.1.0",
+    packages=(
+        "apache2",
+        "libapache2-mod-php",
+        "media-types",
+        "php-cli",
+        "php-curl",
+        "php-gd",
+        "php-intl",
+        "php-mbstring",
+        "php-mysql",
+        "php-xml",
+        "php-zip",
+        "wordpress",
+        "wordpress-theme-twentytwentythree",
+    ),
+    prepare=_STORE / "prepare-debian",
+    files={
+        "usr/local/bin/urumi-agent": _STORE / "bin" / "urumi-agent",
+        "usr/local/bin/urumi-seed": _STORE / "bin" / "urumi-seed",
+        "usr/local/bin/urumi-web": _STORE / "bin" / "urumi-web",
+        "usr/local/lib/urumi": _STORE / "lib",
+        "var/www/html/wp-config.php": _STORE / "wp-config.php",
+    },
+    folders=(
+        "dev",
+        "etc/urumi/config",
+        "etc/urumi/credentials",
+        "etc/urumi/site",
+        "proc",
+        "run/apache2",
+        "run/urumi",
+        "sys",
+        "tmp",
+        "var/www/html/wp-content",
+    ),
+    user=33,
+    command="/usr/local/bin/urumi-web",
+    port=80,
+    stop_signal="SIGWINCH",  # Apache ends what it is answering, then itself
+)
+
+DATABASE = Definition(
+    name="database",
+    reference="urumi/database:0.1.0",
+    packages=("mariadb-client-core", "mariadb-server-core"),
+    prepare=_DATABASE / "prepare-debian",
+    files={"usr/local/bin/urumi-database": _DATABASE / "urumi-database"},
+    folders=(
+        "dev",
+        "etc/urumi/config",
+        "etc/urumi/credentials",
+        "proc",
+        "run/mysqld",
+        "sys",
+        "tmp",
+        "var/lib/mysql",
+    ),
+    user=999,
+    command="/usr/local/bin/urumi-database",
+    port=3306,
+    stop_signal="SIGTERM",
+)
+
+DEFINITIONS = {each.name: each for each in (STORE, DATABASE)}

@@ -1,0 +1,78 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Urumi;
+
+/** File operations that a kill or a power cut leaves either done or not done. Each raises RuntimeException. */
+final class Files
+{
+    public static function makeFolder(string $folder): void
+    {
+        if (!is_dir($folder) && !@mkdir($folder, 0o755, true) && !is_dir($folder)) {
+            throw new \RuntimeException("$folder cannot be made");
+        }
+    }
+
+    /** The file has the old content or the new one, never a part. */
+    public static function write(string $file, string $content): void
+    {
+        self::makeFolder(dirname($file));
+        $beside = $file . '.new';
+        $handle = @fopen($beside, 'w');
+        if ($handle === false || fwrite($handle, $content) !== strlen($content) || !fsync($handle) || !fclose($handle)) {
+            throw new \RuntimeException("$beside cannot be written");
+        }
+        self::rename($beside, $file);
+    }
+
+    public static function rename(string $from, string $to): void
+    {
+        if (!@rename($from, $to)) {
+            throw new \RuntimeException("$from cannot be renamed to $to");
+        }
+    }
+
+    public static function copyTree(string $from, string $to): void
+    {
+        self::makeFolder($to);
+        foreach (self::names($from) as $name) {
+            if (is_dir("$from/$name")) {
+                self::copyTree("$from/$name", "$to/$name");
+            } elseif (!@copy("$from/$name", "$to/$name")) {
+                throw new \RuntimeException("$to/$name cannot be written");
+            }
+        }
+    }
+
+    public static function remove(string $path): void
+    {
+        if (is_dir($path) && !is_link($path)) {
+            foreach (self::names($path) as $name) {
+                self::remove("$path/$name");
+            }
+            $gone = @rmdir($path);
+        } else {
+            $gone = @unlink($path) || !file_exists($path);
+        }
+        if (!$gone) {
+            throw new \RuntimeException("$path cannot be removed");
+        }
+    }
+
+    /** Everything written so far to the volume of that folder is on disk: files, folders and renames. */
+    public static function sync(string $folder): void
+    {
+        $process = proc_open(['sync', '--file-system', $folder], [], $pipes);
+        if ($process === false || proc_close($process) !== 0) {
+            throw new \RuntimeException("$folder cannot be synced");
+        }
+    }
+
+    /** @return list<string> Sorted names in a folder; none if there is no such folder. */
+    public static function names(string $folder): array
+    {
+        $names = is_dir($folder) ? scandir($folder) : [];
+        return array_values(array_diff($names === false ? [] : $names, ['.', '..']));
+    }
+}

@@ -1,0 +1,149 @@
+"""What the init container brings, and what it leaves alone."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.images.shop import Roots, Shop
+
+BUNDLE = "usr/local/share/urumi/content"
+PLUGIN = "plugins/urumi-test-shop"
+HEADER = "<?php\n/**\n * Plugin Name: Urumi test shop\n * Version: {}\n */\n"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+
+def bundled(roots: Roots) -> dict[str, bytes]:
+    return tree(roots.store / BUNDLE)
+
+
+def brought(shop: Shop) -> dict[str, bytes]:
+    return {
+        name: content
+        for name, content in tree(shop.folder / "content").items()
+        if name.startswith(("plugins/", "themes/"))
+    }
+
+
+def seeded(shop: Shop) -> Shop:
+    assert shop.seed.run() == 0, shop.seed.output()
+    return shop
+
+
+def main_file(shop: Shop) -> Path:
+    return shop.folder / "content" / PLUGIN / "urumi-test-shop.php"
+
+
+def test_it_brings_all_that_the_image_has_and_then_nothing(shop: Shop, roots: Roots) -> None:
+    assert len(bundled(roots)) > 50
+    assert brought(seeded(shop)) == bundled(roots)
+    before = main_file(shop).stat().st_ino
+    seeded(shop)
+    assert shop.seed.output().endswith("nothing to bring\n")
+    assert main_file(shop).stat().st_ino == before
+
+
+def test_what_the_owner_added_stays(shop: Shop, roots: Roots) -> None:
+    own = {
+        "plugins/own/own.php": b"<?php // mine",
+        "uploads/2026/11/cat.jpg": b"cat",
+        "themes/own/style.css": b"x",
+    }
+    for name, content in own.items():
+        file = seeded(shop).folder / "content" / name
+        file.parent.mkdir(parents=True)
+        file.write_bytes(content)
+    (shop.folder / "content/.urumi/seed/stamps" / PLUGIN).write_text(
+        '{"version": "1.0.0", "digest": "older"}'
+    )
+    after = tree(seeded(shop).folder / "content")
+    assert own.items() <= after.items()
+    assert "brought plugins/urumi-test-shop" in shop.seed.output()
+
+
+@pytest.mark.parametrize(
+    ("there", "stamped", "kept"),
+    [
+        ("9.0.0", "1.0.0", True),  # the owner updated it past the image
+        ("0.9.0", "0.8.0", False),  # the owner updated it, and the image has a newer one
+        ("0.9.0", "0.9.0", False),  # ours, from an older image
+        ("9.0.0", "9.0.0", False),  # ours, from a newer image: rolled back
+        ("0.9.0", None, True),  # the owner's own, from before the image had it
+    ],
+)
+def test_who_brought_a_plugin_decides_who_replaces_it(
+    shop: Shop, there: str, stamped: str | None, kept: bool
+) -> None:
+    seeded(shop)
+    main_file(shop).write_text(HEADER.format(there))
+    stamp = shop.folder / "content/.urumi/seed/stamps" / PLUGIN
+    if stamped:
+        stamp.write_text(f'{{"version": "{stamped}", "digest": "another"}}')
+    else:
+        stamp.unlink()
+    seeded(shop)
+    assert (main_file(shop).read_text() == HEADER.format(there)) is kept
+
+
+def test_a_plugin_that_the_owner_removed_stays_removed(shop: Shop) -> None:
+    shutil.rmtree(seeded(shop).folder / "content" / PLUGIN)
+    assert not main_file(seeded(shop)).exists()
+
+
+def test_a_kill_between_the_two_renames_is_no_removal(shop: Shop) -> None:
+    content = seeded(shop).folder / "content"
+    aside = content / ".urumi/seed/old/plugins"
+    aside.mkdir(parents=True)
+    for folder in (aside, aside.parent):
+        shutil.chown(folder, 33, 33)
+    (content / PLUGIN).rename(content / ".urumi/seed/old" / PLUGIN)
+    assert main_file(seeded(shop)).exists()
+    assert not (content / ".urumi/seed/old").exists()
+
+
+def test_killed_seeds_heal(shop: Shop) -> None:
+    bundle, older = bulky(shop.folder / "bundle", "2.0.0"), bulky(shop.folder / "older", "1.0.0")
+    shop.seed.mounts = {**shop.seed.mounts, f"/{BUNDLE}": bundle}
+    whole: tuple[dict[str, bytes], ...] = ({}, tree(older), tree(bundle))
+    longest = min(_seconds_from_nothing(shop) for _ in range(3))
+    dice = random.Random(20261124)  # noqa: S311 - nothing secret
+    killed = 0
+    for number in range(10):
+        content = shop.volume("content", 33)
+        if number % 2:  # an update of what an older image brought
+            shutil.copytree(older, content, dirs_exist_ok=True)
+            (content / ".urumi/seed/stamps/plugins").mkdir(parents=True)
+            (content / ".urumi/seed/stamps/plugins/bulky").write_text(
+                '{"version": "1.0.0", "digest": "older"}'
+            )
+            for one in (content, *content.rglob("*")):
+                shutil.chown(one, 33, 33)
+        shop.seed.start()
+        time.sleep(longest * dice.uniform(0.2, 1))
+        killed += shop.seed.kill() not in (None, 0)
+        assert brought(shop) in whole  # at every moment
+        assert brought(seeded(shop)) == tree(bundle)
+    assert killed >= 5, "the kills came too late to show anything"
+
+
+def bulky(folder: Path, version: str) -> Path:
+    """A bundle with one plugin of many files, so that a kill finds the seed at work."""
+    (folder / "plugins/bulky").mkdir(parents=True)
+    (folder / "plugins/bulky/bulky.php").write_text(HEADER.format(version))
+    for number in range(800):
+        (folder / f"plugins/bulky/{number}.php").write_text(f"<?php // {number} of {version}")
+    return folder
+
+
+def _seconds_from_nothing(shop: Shop) -> float:
+    shop.volume("content", 33)
+    began = time.monotonic()
+    seeded(shop)
+    return time.monotonic() - began
