@@ -63,7 +63,7 @@ def _opens(namespace: str, rule: Mapping[str, Any], way: str, other: Peer, port:
 def _is(namespace: str, peer: Mapping[str, Any], other: Peer) -> bool:
     if block := peer.get("ipBlock"):
         if set(block) != {"cidr"}:
-            raise NotImplementedError(f"ipBlock with {sorted(block)}")
+            raise ValueError(f"this model does not judge an ipBlock with {sorted(block)}")
         return ipaddress.ip_address(other.address) in ipaddress.ip_network(block["cidr"])
     if not other.namespace:
         return False
@@ -76,6 +76,6 @@ def _is(namespace: str, peer: Mapping[str, Any], other: Peer) -> bool:
 
 def _matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     if not set(selector) <= {"matchLabels"}:
-        raise NotImplementedError(f"selector with {sorted(selector)}")
+        raise ValueError(f"this model does not judge a selector with {sorted(selector)}")
     wanted: Mapping[str, str] = selector.get("matchLabels", {})
     return wanted.items() <= labels.items()
