@@ -1,7 +1,7 @@
 """Builds the stand-in images once and keeps them in the user's cache folder.
 
-`python -m images.build [--plugins FOLDER] [NAME…]` builds `store` and `database`, or the one named, and
-prints where the OCI archives are. Nothing to do takes well under a second.
+`python -m images.build [--plugins FOLDER] [--wordpress FOLDER] [NAME…]` builds `store` and `database`, or the
+one named, and prints where the OCI archives are. Nothing to do takes well under a second.
 """
 
 from __future__ import annotations
@@ -9,25 +9,33 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from dev.cluster.lock import locked
-from images import debian, layer, oci
+from images import debian, layer, made, oci
 from images.definitions import DEFINITIONS, Definition, ImageError
 
-_KEPT = 4  # archives of one image
+_KEPT = 4  # archives of one kind
 
 
-def archive(definition: Definition, say: Callable[[str], None], plugins: Path | None = None) -> Path:
+def archive(
+    definition: Definition,
+    say: Callable[[str], None],
+    plugins: Path | None = None,
+    wordpress: Path | None = None,
+) -> Path:
     """The image's OCI archive, built if its inputs are new. Raises ImageError.
 
-    `plugins` is a folder of plugin folders that the store's image bundles beside Debian's own.
+    `plugins` is a folder of plugin folders that the store's image bundles beside WordPress's own, `wordpress`
+    the folder of a WordPress to use instead of Debian's.
     """
-    bundled = layer.plugins_in(plugins)
+    bundled, core = layer.plugins_in(plugins), layer.wordpress_in(wordpress)
     base = cache() / f"{definition.name}-packages-{debian.digest(definition)[:16]}.tar"
-    key = f"{debian.digest(definition)[:16]}-{layer.digest(definition, bundled)[:16]}"
+    key = f"{debian.digest(definition)[:16]}-{layer.digest(definition, bundled, core)[:16]}"
     built = cache() / f"{definition.name}-{key}.oci.tar"
     lock = cache() / f"{definition.name}.lock"
     if not built.exists():
@@ -37,9 +45,11 @@ def archive(definition: Definition, say: Callable[[str], None], plugins: Path | 
             _made(
                 base, f"packages of the image {definition.name}", say, lambda to: debian.build(definition, to)
             )
-            _made(built, f"image {definition.name}", say, lambda to: _packed(definition, base, bundled, to))
+            base.touch()  # used now
+            layers = partial(_packed, definition, base, bundled, core)
+            _made(built, f"image {definition.name}", say, layers)
             _forget(definition.name)
-    built.touch()  # used last
+    built.touch()  # used now
     return built
 
 
@@ -51,10 +61,11 @@ def cache() -> Path:
 
 
 def _forget(name: str) -> None:
-    """Remove all but the archives of an image that were used last: each has its packages in it."""
-    archives = sorted(cache().glob(f"{name}-*.oci.tar"), key=lambda one: one.stat().st_mtime, reverse=True)
-    for one in archives[_KEPT:]:
-        one.unlink()
+    """Remove all but the archives of an image, and of packages for it, that were used last."""
+    for pattern in (f"{name}-packages-*.tar", f"{name}-*.oci.tar"):
+        archives = sorted(cache().glob(pattern), key=lambda one: one.stat().st_mtime, reverse=True)
+        for one in archives[_KEPT:]:
+            one.unlink()
 
 
 def _made(target: Path, what: str, say: Callable[[str], None], make: Callable[[Path], None]) -> None:
@@ -69,13 +80,14 @@ def _made(target: Path, what: str, say: Callable[[str], None], make: Callable[[P
     say(f"{what} built in {time.monotonic() - began:.0f} s")
 
 
-def _packed(definition: Definition, base: Path, bundled: list[Path], target: Path) -> None:
-    ours = target.with_name(f"{target.name}.layer")
-    try:
-        layer.build(definition, bundled, ours)
-        oci.write(definition, [base, ours], target)
-    finally:
-        ours.unlink(missing_ok=True)
+def _packed(definition: Definition, base: Path, bundled: list[Path], core: Path | None, target: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=cache()) as folder:
+        layers = [base, Path(folder, "ours")]
+        layer.build(definition, bundled, layers[-1], core)
+        if definition.make:
+            layers.append(Path(folder, "made"))
+            made.build(definition.make, definition.made, layers[:-1], layers[-1])
+        oci.write(definition, layers, target)
 
 
 def _say(line: str) -> None:
@@ -90,13 +102,19 @@ def _main(argv: list[str]) -> int:
     parser.add_argument(
         "--plugins", type=Path, metavar="FOLDER", help="plugin folders to bundle in the store's image"
     )
+    parser.add_argument(
+        "--wordpress",
+        type=Path,
+        metavar="FOLDER",
+        help="the WordPress of the store's image, not Debian's",
+    )
     given = parser.parse_args(argv)
     if unknown := set(given.names) - set(DEFINITIONS):
         parser.error(f"no such image: {', '.join(sorted(unknown))}")
     try:
         for name in given.names or DEFINITIONS:
-            plugins = given.plugins if name == "store" else None
-            built = archive(DEFINITIONS[name], _say, plugins)
+            brought = (given.plugins, given.wordpress) if name == "store" else ()
+            built = archive(DEFINITIONS[name], _say, *brought)
             sys.stdout.write(f"{name}  {built}\n")
     except ImageError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -21,12 +21,17 @@ def digest(definition: Definition) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def build(definition: Definition, archive: Path) -> None:
-    """Make the archive from the newest packages of the suite. Raises ImageError."""
+def check() -> None:
+    """Raise ImageError if this machine cannot build."""
     if sys.platform != "linux" or os.geteuid() != 0:
         raise ImageError("the stand-in images can be built only by root on Linux")
     if shutil.which("mmdebstrap") is None:
         raise ImageError("mmdebstrap is missing: 'apt-get install mmdebstrap' on Debian or Ubuntu")
+
+
+def build(definition: Definition, archive: Path) -> None:
+    """Make the archive from the newest packages of the suite. Raises ImageError."""
+    check()
     command = [
         "mmdebstrap",
         "--quiet",

@@ -32,6 +32,9 @@ class Definition:
     command: str
     port: int
     stop_signal: str
+    make: Path | None = None
+    """A script that is given the root of all of it; what it makes in the folder `made` is the top layer."""
+    made: str = ""
 
     def inputs(self) -> list[Path]:
         """Every file of ours that goes into the image, sorted."""
@@ -65,7 +68,6 @@ STORE = Definition(
     prepare=_STORE / "prepare-debian",
     files={
         "usr/local/bin/urumi-agent": _STORE / "bin" / "urumi-agent",
-        "usr/local/bin/urumi-seed": _STORE / "bin" / "urumi-seed",
         "usr/local/bin/urumi-web": _STORE / "bin" / "urumi-web",
         "usr/local/lib/urumi": _STORE / "lib",
         "var/www/html/wp-config.php": _STORE / "wp-config.php",
@@ -77,7 +79,7 @@ STORE = Definition(
         "etc/urumi/site",
         "proc",
         "run/apache2",
-        "run/urumi",
+        "run/agent",
         "sys",
         "tmp",
         "var/www/html/wp-content",
@@ -85,7 +87,9 @@ STORE = Definition(
     user=33,
     command="/usr/local/bin/urumi-web",
     port=80,
-    stop_signal="SIGWINCH",  # Apache ends what it is answering, then itself
+    stop_signal="SIGTERM",  # of all its containers; the chart has Apache finish before it is sent
+    make=_STORE / "compile",
+    made="usr/local/share/urumi/opcache",
 )
 
 DATABASE = Definition(
@@ -108,6 +112,36 @@ DATABASE = Definition(
     command="/usr/local/bin/urumi-database",
     port=3306,
     stop_signal="SIGTERM",
+    make=_DATABASE / "make-data",
+    made="usr/local/share/urumi/data",
 )
 
-DEFINITIONS = {each.name: each for each in (STORE, DATABASE)}
+_FRONT_DOOR = FOLDER / "front_door"
+_DEV = FOLDER.parent / "dev"
+
+FRONT_DOOR = Definition(
+    name="front-door",
+    reference="urumi/front-door:0.1.0",
+    packages=("haproxy", "python3"),
+    prepare=_FRONT_DOOR / "prepare-debian",
+    files={
+        "usr/local/bin/urumi-front-door": _FRONT_DOOR / "urumi-front-door",
+        "usr/local/lib/urumi/dev/__init__.py": _DEV / "__init__.py",
+        "usr/local/lib/urumi/dev/front_door": _DEV / "front_door",
+    },
+    folders=(
+        "dev",
+        "proc",
+        "run/front-door",
+        "sys",
+        "tmp",
+        "usr/local/lib/urumi",
+        "usr/local/lib/urumi/dev",
+    ),
+    user=65534,
+    command="/usr/local/bin/urumi-front-door",
+    port=8088,
+    stop_signal="SIGTERM",
+)
+
+DEFINITIONS = {each.name: each for each in (STORE, DATABASE, FRONT_DOOR)}

@@ -1,4 +1,4 @@
-"""The upper layer of a stand-in: our own files and bundled plugins, the same bytes from the same inputs."""
+"""The upper layer of a stand-in: our files and what somebody brings; the same bytes from the same inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from images.definitions import CONTENT, Definition, ImageError
 _INVENTORY = "usr/local/share/urumi/inventory.json"
 _PLUGIN_NAME = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?")
 _VERSION = re.compile(r"^[ \t/*#@]*Version:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
+_CORE_VERSION = re.compile(r"^\$wp_version = '([^']+)';", re.MULTILINE)
+_CORE = "var/www/html"
+_NOT_CORE = ("wp-content", "wp-config.php")
+_TIME = 1  # of every file, as in the packages' layer; OPcache takes a file without a time for none
 _FOLDERS_OF_PROCESSES = {"tmp": 0o1777}
+OPAQUE = ".wh..wh..opq"
+"""A file of this name in a folder hides all that lower layers have there."""
 
 
 def plugins_in(folder: Path | None) -> list[Path]:
@@ -44,52 +50,88 @@ def version_of(plugin: Path) -> str | None:
     return None
 
 
-def digest(definition: Definition, plugins: Iterable[Path]) -> str:
-    """A hex digest of the layer's inputs: names, modes and contents."""
-    total = hashlib.sha256()
-    for member, content in _members(definition, list(plugins)):
+def wordpress_in(folder: Path | None) -> Path | None:
+    """A WordPress to use instead of Debian's. Raises ImageError if the folder has none."""
+    if folder is not None and wordpress_version(folder) is None:
+        raise ImageError(f"{folder} has no WordPress in it: no wp-includes/version.php that names a version")
+    return folder
+
+
+def wordpress_version(folder: Path) -> str | None:
+    """The version of the WordPress in a folder."""
+    file = folder / "wp-includes/version.php"
+    found = _CORE_VERSION.search(file.read_text(errors="replace")) if file.is_file() else None
+    return found[1] if found else None
+
+
+def digest(definition: Definition, plugins: Iterable[Path], wordpress: Path | None = None) -> str:
+    """A hex digest of the layer's inputs - names, modes, contents - and of how its containers are run
+    and its top layer is made."""
+    run = (definition.reference, definition.user, definition.command, definition.port, definition.stop_signal)
+    make = definition.make.read_text() if definition.make else ""
+    total = hashlib.sha256(repr((*run, make)).encode())
+    for member, content in _members(definition, list(plugins), wordpress):
         total.update(f"{member.name}\0{member.mode}\0{member.size}\0".encode() + content)
     return total.hexdigest()
 
 
-def build(definition: Definition, plugins: Iterable[Path], archive: Path) -> None:
+def build(
+    definition: Definition, plugins: Iterable[Path], archive: Path, wordpress: Path | None = None
+) -> None:
     """Write the layer as a tar archive."""
     with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
-        for member, content in _members(definition, list(plugins)):
+        for member, content in _members(definition, list(plugins), wordpress):
             tar.addfile(member, io.BytesIO(content))
 
 
-def _members(definition: Definition, plugins: list[Path]) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
+_Members = Iterator[tuple[tarfile.TarInfo, bytes]]
+
+
+def _members(definition: Definition, plugins: list[Path], wordpress: Path | None) -> _Members:
+    if wordpress is not None:
+        yield from _core(wordpress)
     files = dict(definition.files) | {f"{CONTENT}/plugins/{one.name}": one for one in plugins}
     for folder in sorted(definition.folders):
         yield _folder(folder)
     for target, source in sorted(files.items()):
-        if source.is_file():
-            yield _file(target, source)
-            continue
-        yield _folder(target)
-        for one in sorted(source.rglob("*")):
-            if "__pycache__" in one.parts:
-                continue
+        yield from _tree(target, source)
+    yield _content(_INVENTORY, _inventory(definition, plugins, wordpress), 0o644)
+
+
+def _core(wordpress: Path) -> _Members:
+    """A WordPress in the place of Debian's, with the plugins and themes that it brings."""
+    for folder in (_CORE, CONTENT):
+        yield _folder(folder)
+        yield _content(f"{folder}/{OPAQUE}", b"", 0o644)
+    for one in sorted(wordpress.iterdir()):
+        if one.name not in _NOT_CORE:
+            yield from _tree(f"{_CORE}/{one.name}", one)
+    for kind in ("plugins", "themes"):
+        for one in sorted((wordpress / "wp-content" / kind).glob("*/")):
+            yield from _tree(f"{CONTENT}/{kind}/{one.name}", one)
+
+
+def _tree(target: str, source: Path) -> _Members:
+    if source.is_file():
+        yield _file(target, source)
+        return
+    yield _folder(target)
+    for one in sorted(source.rglob("*")):
+        if "__pycache__" not in one.parts:
             path = f"{target}/{one.relative_to(source)}"
             yield _folder(path) if one.is_dir() else _file(path, one)
-    yield _content(_INVENTORY, _inventory(definition, plugins), 0o644)
 
 
-def _inventory(definition: Definition, plugins: list[Path]) -> bytes:
+def _inventory(definition: Definition, plugins: list[Path], wordpress: Path | None) -> bytes:
     """What is in the image beside the packages, whose versions stand in packages.txt next to it."""
-    return (
-        json.dumps(
-            {
-                "image": definition.reference,
-                "packages": "packages.txt",
-                "plugins": {one.name: version_of(one) for one in plugins},
-            },
-            indent=2,
-            sort_keys=True,
-        )
-        + "\n"
-    ).encode()
+    found: dict[str, object] = {
+        "image": definition.reference,
+        "packages": "packages.txt",
+        "plugins": {one.name: version_of(one) for one in plugins},
+    }
+    if wordpress is not None:
+        found["wordpress"] = wordpress_version(wordpress)
+    return (json.dumps(found, indent=2, sort_keys=True) + "\n").encode()
 
 
 def _folder(path: str) -> tuple[tarfile.TarInfo, bytes]:
@@ -104,5 +146,5 @@ def _file(path: str, source: Path) -> tuple[tarfile.TarInfo, bytes]:
 
 def _content(path: str, content: bytes, mode: int) -> tuple[tarfile.TarInfo, bytes]:
     member = tarfile.TarInfo(path)
-    member.size, member.mode = len(content), mode
+    member.size, member.mode, member.mtime = len(content), mode, _TIME
     return member, content

@@ -64,6 +64,7 @@
 
 $table_prefix = 'wp_';
 
+require '/usr/local/lib/urumi/wordpress/database-away.php';
 require '/usr/local/lib/urumi/wordpress/platform.php';
 
 defined('ABSPATH') || define('ABSPATH', __DIR__ . '/');

@@ -15,7 +15,7 @@ if wanted["form"] is not None:
     headers["Content-Type"] = "application/x-www-form-urlencoded"
 connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=wanted["seconds"])
 try:
-    connection.request("GET" if body is None else "POST", wanted["path"], body, headers)
+    connection.request(wanted["method"] or ("GET" if body is None else "POST"), wanted["path"], body, headers)
     answer = connection.getresponse()
     found = {
         "status": answer.status,

@@ -13,7 +13,9 @@ import pytest
 from images import oci
 from images.build import archive
 from images.definitions import DATABASE, STORE
+from tests.images.containers import until
 from tests.images.shop import Roots, Shop, unpack
+from tests.images.stopped import StoppedDatabase
 
 PLUGINS = Path(__file__).parent / "plugins"
 
@@ -31,24 +33,43 @@ def database_archive() -> Path:
 
 @pytest.fixture(scope="session")
 def roots(store_archive: Path, database_archive: Path) -> Iterator[Roots]:
-    """The root filesystems of both images. Below a folder that other users can pass."""
-    folder = Path(tempfile.mkdtemp(prefix="urumi-images-"))
-    folder.chmod(0o755)
-    for name, packed in (("store", store_archive), ("database", database_archive)):
-        unpack(packed, oci.layers_of(packed), folder / name)
-    yield Roots(folder / "store", folder / "database")
-    shutil.rmtree(folder)
+    """The root filesystems of both images."""
+    with _folder("urumi-images-") as folder:
+        for name, packed in (("store", store_archive), ("database", database_archive)):
+            unpack(packed, oci.layers_of(packed), folder / name)
+        yield Roots(folder / "store", folder / "database")
 
 
 @pytest.fixture(scope="session")
 def ready_shop(roots: Roots) -> Iterator[Shop]:
-    """A store with the tests' shop that is READY, for tests that only look."""
+    """A store with the tests' shop that is READY since its first boot, for tests that only look."""
     with _shops(roots) as make:
         shop = make("urumi-test-shop", "akismet")
         shop.up()
+        # For a test at the end of the run: the agent calls cron now, and then once a minute.
+        until("the agent calls cron", lambda: "GET /wp-cron.php" in shop.web.output())
+        shop.php("wp_schedule_single_event(time() - 1, 'urumi_test_due');")
         yield shop
         for container in (shop.web, shop.agent, shop.database):
             assert container.running, f"{container.name} has ended: {container.output()[-2000:]}"
+
+
+@pytest.fixture(scope="session")
+def volumes(ready_shop: Shop) -> Iterator[Path]:
+    """Its volumes, some time after its first READY."""
+    with _folder("urumi-volumes-") as folder:
+        ready_shop.give(folder)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def stopped_database(roots: Roots, volumes: Path) -> Iterator[StoppedDatabase]:
+    """A store whose database stops when the first test asks for this; later tests see what came of it."""
+    with _shops(roots) as make:
+        shop = make("urumi-test-shop", "akismet")
+        shop.take(volumes)
+        shop.up()
+        yield StoppedDatabase(shop)
 
 
 @pytest.fixture
@@ -58,27 +79,48 @@ def new_shop(roots: Roots) -> Iterator[Callable[..., Shop]]:
         yield make
 
 
-@contextmanager
-def _shops(roots: Roots) -> Iterator[Callable[..., Shop]]:
-    folder = Path(tempfile.mkdtemp(prefix="urumi-shop-"))
-    folder.chmod(0o755)
-    shops: list[Shop] = []
+@pytest.fixture
+def used_shop(new_shop: Callable[..., Shop], volumes: Path) -> Callable[[], Shop]:
+    """Makes stores that have been READY before, not started."""
 
-    def make(*plugins: str) -> Shop:
-        own = folder / str(len(shops))
-        own.mkdir()
-        shops.append(Shop(own, roots, plugins))
-        return shops[-1]
+    def make() -> Shop:
+        shop = new_shop("urumi-test-shop", "akismet")
+        shop.take(volumes)
+        return shop
 
-    try:
-        yield make
-    finally:
-        for shop in shops:
-            shop.close()
-        shutil.rmtree(folder)
+    return make
 
 
 @pytest.fixture
 def shop(new_shop: Callable[..., Shop]) -> Shop:
     """A store without plugins, not started."""
     return new_shop()
+
+
+@contextmanager
+def _shops(roots: Roots) -> Iterator[Callable[..., Shop]]:
+    with _folder("urumi-shop-") as folder:
+        shops: list[Shop] = []
+
+        def make(*plugins: str) -> Shop:
+            own = folder / str(len(shops))
+            own.mkdir()
+            shops.append(Shop(own, roots, plugins))
+            return shops[-1]
+
+        try:
+            yield make
+        finally:
+            for shop in shops:
+                shop.close()
+
+
+@contextmanager
+def _folder(prefix: str) -> Iterator[Path]:
+    """A folder that other users can pass, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)

@@ -14,31 +14,43 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-PAUSE = 0.02  # seconds between two looks
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+# Whatever leaves by `out` arrives at `nowhere`, which is no router.
+_CLOSED = """
+ip link set lo up
+ip link add out type veth peer name nowhere
+ip address add 198.51.100.2/24 dev out
+ip link set out arp off up
+ip link set nowhere up
+ip route add default via 198.51.100.1 dev out
+echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start
+echo up
+exec sleep infinity
+"""
 
 
 class Network:
-    """A network with loopback only, and nothing outside: what is sent there fails at once."""
+    """A pod's network behind closed walls: packets to anything but itself vanish, and nobody says so.
+
+    Port 80 needs no capability in it, as by the pod's sysctl.
+    """
 
     def __init__(self) -> None:
-        command = ["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep infinity"]
-        self._holder = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self._holder = subprocess.Popen(["unshare", "--net", "sh", "-ec", _CLOSED], stdout=subprocess.PIPE)
         assert self._holder.stdout is not None
         assert self._holder.stdout.readline() == b"up\n"
 
     @property
     def entering(self) -> list[str]:
-        """What a command is preceded by to run in this network. Port 80 needs no capability here."""
+        """What a command is preceded by to run in this network."""
         return ["nsenter", f"--net=/proc/{self._holder.pid}/ns/net"]
-
-    def open_low_ports(self) -> None:
-        """What the pod's sysctl does."""
-        setting = "echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start"
-        subprocess.run([*self.entering, "sh", "-c", setting], check=True)
 
     def close(self) -> None:
         self._holder.kill()
@@ -67,7 +79,7 @@ class Container:
         with self.log.open("ab") as log:
             os.fchown(log.fileno(), self.user, self.user)
             self._process = subprocess.Popen(
-                self._argv(self.command), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self._making(self.command), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     def run(self, seconds: float = 60) -> int:
@@ -87,27 +99,32 @@ class Container:
         """Send a signal to its process 1 and wait for its end; the exit status, None if it did not run."""
         if self._process is None or self._process.poll() is not None:
             return None
-        with contextlib.suppress(ProcessLookupError):
-            if (first := self.first_process()) is not None:
+        if (first := self.first_process()) is not None:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(first, how)
-            else:
-                self._process.kill()  # it had not begun
         return self._process.wait(seconds)
 
     def first_process(self) -> int | None:
-        """Its process 1, by the id that the machine knows it by."""
+        """Its process 1, by the id that the machine knows it by; None if it has ended."""
         assert self._process is not None
-        with contextlib.suppress(FileNotFoundError):
-            children = (
-                Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-            )
-            return int(children[0]) if children else None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        while self._process.poll() is None:
+            with contextlib.suppress(FileNotFoundError):
+                if found := children.read_text().split():
+                    return int(found[0])
+            time.sleep(0.005)  # it is being made
         return None
 
     def execute(self, *command: str, seconds: float = 30) -> subprocess.CompletedProcess[str]:
-        """Run another command as the same user over the same mounts, as an exec probe does."""
+        """Run another command in the running container as the same user, as an exec probe does."""
+        until(f"{self.name} has begun", lambda: self._root() != "/", 10)
         return subprocess.run(
-            self._argv(command),
+            [
+                *("nsenter", f"--target={self.first_process()}", "--mount", "--pid", "--net"),
+                *("--root", "--wd", "env", "-i", f"PATH={_PATH}"),
+                *("setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"),
+                *("--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--", *command),
+            ],
             capture_output=True,
             text=True,
             errors="replace",
@@ -115,10 +132,18 @@ class Container:
             check=False,
         )
 
+    def _root(self) -> str:
+        """The root of its process 1, which is the machine's until the container is made."""
+        first = self.first_process()
+        try:
+            return "/" if first is None else str(Path(f"/proc/{first}/root").readlink())
+        except FileNotFoundError:
+            return "/"
+
     def output(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def _argv(self, command: Sequence[str]) -> list[str]:
+    def _making(self, command: Sequence[str]) -> list[str]:
         mounts = [
             f"{folder}:{path}" + (":ro" if path in self.read_only else "")
             for path, folder in self.mounts.items()
@@ -147,6 +172,7 @@ def ask(
     host: str,
     form: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    method: str | None = None,
     seconds: float = 15,
 ) -> Answer:
     """One HTTP request inside the network to port 80; status 0 if nothing answered in time."""
@@ -155,10 +181,11 @@ def ask(
         "host": host,
         "form": dict(form) if form is not None else None,
         "headers": dict(headers or {}),
+        "method": method,
         "seconds": seconds,
     }
     done = subprocess.run(
-        [*network.entering, sys.executable, "-I", str(_HERE / "ask.py")],
+        [*network.entering, sys.executable, "-IS", str(_HERE / "ask.py")],
         input=json.dumps(wanted),
         capture_output=True,
         text=True,
@@ -168,9 +195,18 @@ def ask(
     return Answer(**json.loads(done.stdout))
 
 
-def until(what: str, condition: Callable[[], bool], seconds: float = 120) -> None:
+def until(what: str, condition: Callable[[], bool], seconds: float = 120, pause: float = 0.05) -> None:
     """Wait until the condition holds; fail with `what` if it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not in {seconds:.0f} s: {what}"
-        time.sleep(PAUSE)
+        time.sleep(pause)
+
+
+def side_by_side(*works: Callable[[], object]) -> None:
+    """Do all of it at once, to the end; then fail with all that failed."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        errors = [done.exception() for done in [pool.submit(work) for work in works]]
+    failed = [error for error in errors if isinstance(error, Exception)]
+    if failed:
+        raise ExceptionGroup(f"{len(failed)} of {len(works)} failed", failed)

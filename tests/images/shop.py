@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 import subprocess
+import tarfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +20,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 HOST = "teapots-k3f9.localhost:8088"
 _TMP = "/tmp"  # noqa: S108 - in a container
 ADDRESS = f"http://{HOST}"
-# What a browser, a shell, SQL, YAML and PHP would each like to understand.
-TITLE = "Töpfe <b>&amp; Co</b> \\ $(id) {{ x }} ' OR 1=1; 🫖"
+# What a browser, a shell, SQL, YAML, PHP and the kubelet would each like to understand.
+TITLE = '  Töpfe <b>&amp; Co</b> "x" \\ $(id) $(X) {{ x }} \' OR 1=1; %s 🫖 '
 EMAIL = "owner+shop@example.com"
 PASSWORDS = {
     "admin-password": "adminpasswordadminpasswordadmin1",
@@ -40,7 +45,6 @@ class Shop:
     def __init__(self, folder: Path, roots: Roots, plugins: tuple[str, ...] = ()) -> None:
         self.folder = folder
         self.network = Network()
-        self.network.open_low_ports()
         self._configure(plugins)
         for name, user in (("content", 33), ("data", 999)):
             self.volume(name, user)
@@ -58,14 +62,18 @@ class Shop:
             },
         )
         content = {"/var/www/html/wp-content": folder / "content"}
+        resolver = {"/etc/resolv.conf": folder / "resolv.conf"}
         agent_tmp = {_TMP: self.scratch("agent-tmp", 33)}
+        # What the web container begins with, alone; as if that were a container of its own.
         self.seed = self._container("seed", roots.store, 33, {**content, **agent_tmp})
+        self.seed.command = ["php", "-n", "/usr/local/lib/urumi/seed.php"]
         self.web = self._container(
             "web",
             roots.store,
             33,
             {
                 **content,
+                **resolver,
                 "/etc/urumi/config": config,
                 "/etc/urumi/credentials": folder / "web-credentials",
                 "/run/apache2": self.scratch("web-run", 33),
@@ -78,20 +86,21 @@ class Shop:
             33,
             {
                 **content,
+                **resolver,
                 **agent_tmp,
                 "/etc/urumi/config": config,
                 "/etc/urumi/site": site,
                 "/etc/urumi/credentials": folder / "agent-credentials",
-                "/run/urumi": self.scratch("agent-run", 33),
+                "/run/agent": self.scratch("agent-run", 33),
             },
         )
         self.containers = (self.agent, self.web, self.seed, self.database)
 
-    def start(self) -> None:
-        """Both pods at once, as Kubernetes does: the seed runs before web and agent."""
+    def start(self, *, web: bool = True) -> None:
+        """Both pods at once, as Kubernetes does."""
         self.database.start()
-        assert self.seed.run() == 0, self.seed.output()
-        self.web.start()
+        if web:
+            self.web.start()
         self.agent.start()
 
     def up(self) -> None:
@@ -113,13 +122,28 @@ class Shop:
             container.kill()
         self.network.close()
 
+    def restart_agent(self) -> None:
+        """A new container; what the last one said is gone, so that it cannot be taken for the new one's."""
+        self.agent.kill()
+        for entry in (self.folder / "agent-run").iterdir():
+            entry.unlink()
+        self.agent.start()
+
+    def probe(self) -> tuple[int, str]:
+        """What the kubelet gets from the agent's probe: its exit status and what it prints."""
+        done = self.agent.execute("/usr/local/bin/urumi-agent", "ready")
+        return done.returncode, done.stdout
+
     @property
     def ready(self) -> bool:
-        return self.agent.execute("/usr/local/bin/urumi-agent", "ready").returncode == 0
+        """What the probe would say, without the cost of one."""
+        return (self.folder / "agent-run/ready").exists()
 
     @property
     def status(self) -> str:
-        return self.agent.execute("/usr/local/bin/urumi-agent", "ready").stdout.strip()
+        with suppress(FileNotFoundError):
+            return (self.folder / "agent-run/status").read_text().strip()
+        return ""
 
     def until_ready(self, seconds: float = 120) -> None:
         try:
@@ -131,8 +155,33 @@ class Shop:
     def until_status(self, text: str, seconds: float = 120) -> None:
         until(f"the agent says {text!r}", lambda: text in self.status, seconds)
 
+    def until_database_answers(self) -> None:
+        """Wait until the store's user can log in over TCP."""
+        until("the database answers", self.database_answers, pause=0.1)
+
+    def database_answers(self, password: str = PASSWORDS["database-password"]) -> bool:
+        done = self.database.execute(
+            *("mariadb", "--host=127.0.0.1", "--user=wordpress", f"--password={password}"),
+            *("wordpress", "--execute=SELECT 1"),
+        )
+        return done.returncode == 0
+
     def ask(self, path: str, *, host: str = HOST, **more: object) -> Answer:
         return ask(self.network, path, host=host, **more)  # type: ignore[arg-type]
+
+    def log_in(self, user: str = "admin", password: str = PASSWORDS["admin-password"]) -> str:
+        """A session's cookies by the login form; empty if it does not let the user in."""
+        answer = self.ask("/wp-login.php", form={"log": user, "pwd": password})
+        cookies = [one.partition(";")[0] for one in answer.cookies]
+        return "; ".join(cookies) if any(one.startswith("wordpress_logged_in") for one in cookies) else ""
+
+    def cached_scripts(self) -> set[str]:
+        """The scripts in the web server's OPcache, below core's folder."""
+        script = self.folder / "content/cached.php"
+        script.write_text("<?php echo json_encode(array_keys(opcache_get_status()['scripts']));")
+        found = json.loads(self.ask("/wp-content/cached.php").body)
+        script.unlink()
+        return {one.removeprefix("/var/www/html/") for one in found}
 
     def sql(self, statement: str, database: str = "wordpress") -> list[str]:
         """The rows that a statement gives as the server's root, columns between tabs."""
@@ -166,13 +215,37 @@ class Shop:
         shutil.chown(folder, user, user)
         return folder
 
+    def take(self, volumes: Path) -> None:
+        """Copies of another shop's volumes in place of its own."""
+        for name in ("content", "data"):
+            shutil.rmtree(self.folder / name)
+            _copy(volumes / name, self.folder / name)
+
+    def give(self, volumes: Path) -> None:
+        """Copy its volumes as they are at one moment, as a snapshot of the disk would."""
+        server = self.database.first_process()
+        assert server is not None
+        os.kill(server, signal.SIGSTOP)
+        try:
+            for name in ("content", "data"):
+                _copy(self.folder / name, volumes / name)
+        finally:
+            os.kill(server, signal.SIGCONT)
+
     def write_plugins(self, names: tuple[str, ...]) -> None:
         (self.folder / "site" / "plugins").write_text("\n".join(names))
 
     def _configure(self, plugins: tuple[str, ...]) -> None:
         names = {"database-name": "wordpress", "database-user": "wordpress"}
         files = {
-            "config": {**names, "address": ADDRESS, "database-host": "127.0.0.1", "accessible-hosts": ""},
+            "config": {
+                **names,
+                "address": ADDRESS,
+                "database-host": "127.0.0.1",
+                "accessible-hosts": "",
+                "redirects": "",
+                "notice": "",
+            },
             "database-config": {**names, "mariadb.cnf": _server_settings()},
             "site": {"title": TITLE, "admin-email": EMAIL},
             "web-credentials": _some("database-password", "wordpress-secret"),
@@ -184,6 +257,10 @@ class Shop:
             for name, content in contents.items():
                 (self.folder / folder / name).write_text(content)
         self.write_plugins(plugins)
+        # A name server that the network policy would let through, and that is away.
+        (self.folder / "resolv.conf").write_text(
+            "nameserver 198.51.100.53\noptions ndots:1 timeout:1 attempts:2\n"
+        )
 
     def _container(self, name: str, root: Path, user: int, mounts: dict[str, Path]) -> Container:
         return Container(
@@ -194,8 +271,12 @@ class Shop:
             log=self.folder / f"{name}.log",
             command=[f"/usr/local/bin/urumi-{name}"],
             mounts=mounts,
-            read_only=[path for path in mounts if path.startswith("/etc/urumi")],
+            read_only=[path for path in mounts if path.startswith("/etc/")],
         )
+
+
+def _copy(source: Path, target: Path) -> None:
+    subprocess.run(["cp", "--archive", "--sparse=always", str(source), str(target)], check=True)
 
 
 def _some(*names: str) -> dict[str, str]:
@@ -203,17 +284,26 @@ def _some(*names: str) -> dict[str, str]:
 
 
 def _server_settings() -> str:
-    """The settings that the chart mounts. Less than a whole store's memory, because many run side by side."""
+    """The settings that the chart mounts."""
     text = (CHECKOUT / "chart/templates/database/config-map.yaml").read_text()
     plain = "\n".join(line for line in text.splitlines() if "{{" not in line)
     settings: str = yaml.safe_load(plain)["data"]["mariadb.cnf"]
     return settings
 
 
+def _hide(archive: Path, layer: str, root: Path) -> None:
+    """Empty the folders whose lower layers this layer hides, as a runtime does."""
+    with tarfile.open(archive) as image, tarfile.open(fileobj=image.extractfile(layer)) as members:
+        for name in members.getnames():
+            if Path(name).name == ".wh..wh..opq":
+                shutil.rmtree(root / Path(name).parent)
+
+
 def unpack(archive: Path, layers: list[str], root: Path) -> None:
     """A root filesystem from an OCI archive's layers."""
     root.mkdir()
     for layer in layers:
+        _hide(archive, layer, root)
         with subprocess.Popen(["tar", "-xOf", str(archive), layer], stdout=subprocess.PIPE) as source:
             subprocess.run(
                 ["tar", "-x", "-C", str(root), "--same-owner", "--numeric-owner"],

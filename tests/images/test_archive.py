@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from images import build, layer, oci
 from images.definitions import DATABASE, STORE, Definition, ImageError
 from tests.images.conftest import PLUGINS
-from tests.images.shop import Roots
+from tests.images.shop import Roots, unpack
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -46,7 +47,7 @@ def test_every_blob_is_what_its_digest_says(
 
 
 def test_the_entry_points_that_the_chart_names_are_there(roots: Roots) -> None:
-    for root, names in ((roots.store, ("seed", "web", "agent")), (roots.database, ("database",))):
+    for root, names in ((roots.store, ("web", "agent")), (roots.database, ("database",))):
         for name in names:
             program = root / f"usr/local/bin/urumi-{name}"
             assert program.stat().st_mode & 0o777 == 0o755
@@ -67,6 +68,12 @@ def test_nothing_in_the_images_gives_a_right(roots: Roots) -> None:
             and any(each.lstat().st_mode & 0o002 and not each.is_symlink() for each in one.rglob("*"))
         ]
         assert writable == []
+
+
+def test_nothing_of_the_machine_that_built_them_is_in_the_images(roots: Roots) -> None:
+    for root in (roots.store, roots.database):
+        assert not (root / "etc/hostname").exists()
+        assert (root / "etc/resolv.conf").read_text() == ""
 
 
 def test_the_images_say_what_is_in_them(roots: Roots) -> None:
@@ -93,7 +100,39 @@ def test_the_same_inputs_give_the_same_layer_and_others_another(tmp_path: Path) 
     second = layer.digest(STORE, layer.plugins_in(copied))
     (copied / "urumi-test-shop/more.txt").write_text("more")
     third = layer.digest(STORE, layer.plugins_in(copied))
-    assert len({first, second, third, layer.digest(STORE, [])}) == 4
+    stopped = layer.digest(replace(STORE, stop_signal="SIGKILL"), layer.plugins_in(copied))
+    assert len({first, second, third, stopped, layer.digest(STORE, [])}) == 5
+
+
+def test_a_wordpress_that_somebody_brings_takes_the_place_of_debians(roots: Roots, tmp_path: Path) -> None:
+    core = tmp_path / "wordpress"
+    files = {
+        "index.php": "<?php // newer",
+        "wp-includes/version.php": "<?php\n$wp_version = '7.1';\n",
+        "wp-config.php": "<?php // of another site",
+        "wp-content/themes/newer/style.css": "/* Theme Name: newer */",
+        "wp-content/index.php": "<?php",
+    }
+    for name, content in files.items():
+        (core / name).parent.mkdir(parents=True, exist_ok=True)
+        (core / name).write_text(content)
+    archive = build.archive(STORE, print, PLUGINS, core)
+    unpack(archive, oci.layers_of(archive), tmp_path / "root")
+    web, bundle = tmp_path / "root/var/www/html", tmp_path / "root/usr/local/share/urumi/content"
+    assert (web / "index.php").read_text() == "<?php // newer"
+    assert not (web / "wp-login.php").exists()
+    assert (web / "wp-config.php").read_bytes() == (roots.store / "var/www/html/wp-config.php").read_bytes()
+    assert list((web / "wp-content").iterdir()) == []
+    compiled = bundle.parent / "opcache"
+    assert len(list(compiled.glob("*/var/www/html/index.php.bin"))) == 1
+    assert list(compiled.glob("*/var/www/html/wp-login.php.bin")) == []  # of the one whose place it takes
+    assert [one.name for one in (bundle / "themes").iterdir()] == ["newer"]
+    assert [one.name for one in (bundle / "plugins").iterdir()] == ["urumi-test-shop"]
+    inventory = json.loads((bundle.parent / "inventory.json").read_text())
+    assert inventory["wordpress"] == "7.1"
+    assert build.archive(STORE, print, PLUGINS) != archive
+    with pytest.raises(ImageError, match="no WordPress in it"):
+        layer.wordpress_in(tmp_path)
 
 
 def test_what_is_no_plugin_is_refused(tmp_path: Path) -> None:
@@ -123,6 +162,7 @@ def test_every_php_file_of_ours_parses(roots: Roots) -> None:
 
 
 def test_the_layers_lie_in_the_archive_from_the_lowest_up(store_archive: Path) -> None:
-    packages, ours = oci.layers_of(store_archive)
     with tarfile.open(store_archive) as tar:
-        assert tar.getmember(packages).size > 10 * tar.getmember(ours).size
+        packages, ours, compiled = oci.layers_of(store_archive)
+        sizes = {name: tar.getmember(name).size for name in (packages, ours, compiled)}
+    assert sizes[packages] > 5 * sizes[compiled] > 5 * sizes[ours]

@@ -2,116 +2,113 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.images.shop import Shop
-from tests.images.test_first_boot import log_in
-
-SETTLED = 25  # seconds; longer than the agent takes between two looks
 
 
-def test_a_lost_database_is_reported_and_not_replaced(new_shop: Callable[..., Shop]) -> None:
-    shop = new_shop()
-    shop.up()
-    shop.delete_pods()
-    shutil.copytree(shop.folder / "data", shop.folder / "backup", copy_function=_copy)
+def test_a_lost_database_is_reported_and_not_replaced(used_shop: Callable[[], Shop]) -> None:
+    shop = used_shop()
+    (shop.folder / "data").rename(shop.folder / "backup")
     shop.volume("data", 999)
-
     shop.start()
     shop.until_status("The database was lost")
-    assert not shop.ready
+    code, said = shop.probe()
+    assert code == 1
+    assert "Restore a backup." in said
     assert shop.sql("SHOW TABLES") == []
     assert shop.ask("/wp-admin/install.php").status == 403
 
     shop.delete_pods()
-    shop.volume("data", 999)
-    shutil.copytree(shop.folder / "backup", shop.folder / "data", copy_function=_copy, dirs_exist_ok=True)
-    shutil.chown(shop.folder / "data", 999, 999)
-    for one in (shop.folder / "data").rglob("*"):
-        shutil.chown(one, 999, 999)
+    shutil.rmtree(shop.folder / "data")
+    (shop.folder / "backup").rename(shop.folder / "data")
     shop.up()
-    assert log_in(shop)
+    assert shop.log_in()
 
 
-def _copy(source: str, target: str) -> None:
-    shutil.copy2(source, target)
-
-
-def test_lost_content_is_reported(new_shop: Callable[..., Shop]) -> None:
-    shop = new_shop()
-    shop.up()
-    shop.delete_pods()
+def test_lost_content_is_reported(used_shop: Callable[[], Shop]) -> None:
+    shop = used_shop()
     shop.volume("content", 33)
     shop.start()
     shop.until_status("wp-content was lost")
     assert not (shop.folder / "content/.urumi/installation").exists()
 
 
-def test_volumes_of_two_stores_do_not_become_one(new_shop: Callable[..., Shop]) -> None:
-    one, other = new_shop(), new_shop()
-    one.up()
-    one.delete_pods()
-    other.up()
-    other.delete_pods()
-    shutil.rmtree(one.folder / "content")
-    shutil.move(other.folder / "content", one.folder / "content")
-    one.start()
-    one.until_status("belong to different installations")
+@pytest.mark.parametrize("ready", [True, False])
+def test_volumes_of_two_stores_do_not_become_one(used_shop: Callable[[], Shop], ready: bool) -> None:
+    shop = used_shop()
+    record = shop.folder / "content/.urumi/installation"
+    record.write_text(json.dumps({"id": 32 * "0", "ready": ready}))
+    shop.start()
+    shop.until_status("belong to different installations")
+    assert shop.sql("SELECT user_login FROM wp_users") == ["admin"]
 
 
-def test_before_the_first_ready_everything_is_made_anew(new_shop: Callable[..., Shop]) -> None:
-    shop = new_shop()
-    shop.database.start()
-    shop.seed.run()
-    shop.agent.start()
-    shop.until_status("pages do not answer")
-    for volume, user in (("data", 999), ("content", 33)):
-        shop.delete_pods()
-        shop.volume(volume, user)
-        shop.database.start()
-        shop.seed.run()
-        shop.agent.start()
-        shop.until_status("pages do not answer")
-    shop.sql("DROP TABLE wp_usermeta")
-    shop.web.start()
-    shop.until_ready()
-    assert log_in(shop)
-
-
-def test_the_agent_does_not_fight_the_owner(new_shop: Callable[..., Shop]) -> None:
-    shop = new_shop("urumi-test-shop", "akismet")
+def test_the_agent_does_not_fight_the_owner(used_shop: Callable[[], Shop]) -> None:
+    shop = used_shop()
     shop.up()
     shop.php(
+        "update_option('blogname', 'Mine now'); update_option('admin_email', 'me@example.com');"
+        "wp_set_password('mypassword', 1); update_option('permalink_structure', '');"
+        "update_option('woocommerce_coming_soon', 'yes');"
+        "wp_delete_post(get_option('woocommerce_shop_page_id'), true);"
         "require_once ABSPATH . 'wp-admin/includes/admin.php';"
-        "$new = wp_create_user('boss', 'bosspassword', 'boss@example.com');"
-        "(new WP_User($new))->set_role('administrator');"
-        "wp_delete_user(get_user_by('login', 'admin')->ID, $new);"
         "deactivate_plugins(['urumi-test-shop/urumi-test-shop.php', 'akismet/akismet.php']);"
-        "update_option('blogname', 'Mine now'); update_option('permalink_structure', '');"
     )
     shutil.rmtree(shop.folder / "content/plugins/akismet")
     # An owner's maintenance page: the front page answers 503, and the shop stays reachable to end that.
-    (shop.folder / "content/mu-plugins").mkdir()
+    (shop.folder / "content/mu-plugins").mkdir(exist_ok=True)
     (shop.folder / "content/mu-plugins/maintenance.php").write_text(
         "<?php add_action('template_redirect', fn () => wp_die('Back soon', '', ['response' => 503]));"
     )
+    _looked_at(shop)
+    assert shop.ask("/").status == 503
+    assert shop.log_in("admin", "mypassword")
+    assert shop.php("echo get_option('blogname'), get_option('admin_email');") == "Mine nowme@example.com"
+    assert shop.php("echo count(get_option('active_plugins')), get_option('permalink_structure');") == "0"
+    assert shop.php("echo get_option('woocommerce_coming_soon');") == "yes"
+    assert not (shop.folder / "content/plugins/akismet").exists()
+
+    shop.php(
+        "require_once ABSPATH . 'wp-admin/includes/admin.php';"
+        "$new = wp_create_user('boss', 'bosspassword', 'boss@example.com');"
+        "(new WP_User($new))->set_role('administrator'); wp_delete_user(1, $new);"
+    )
+    _looked_at(shop)
+    assert shop.sql("SELECT user_login FROM wp_users") == ["boss"]
+    assert shop.log_in("boss", "bosspassword")
+
+
+def _looked_at(shop: Shop) -> None:
+    """The agent has looked at the store as it is, and after an end of both pods too, and found it ready."""
+    shop.restart_agent()
+    shop.until_ready()
     shop.delete_pods()
     shop.up()
-    assert shop.ask("/").status == 503
-    time.sleep(SETTLED)
-    assert shop.ready
-    assert shop.sql("SELECT user_login FROM wp_users") == ["boss"]
-    assert shop.php("echo get_option('blogname'), count(get_option('active_plugins'));") == "Mine now0"
-    assert not (shop.folder / "content/plugins/akismet").exists()
-    assert log_in(shop, "boss", "bosspassword")
 
 
-def test_broken_core_tables_are_reported_and_left_alone(new_shop: Callable[..., Shop]) -> None:
-    shop = new_shop()
-    shop.up()
-    shop.sql("DROP TABLE wp_usermeta")
-    shop.until_status("Core tables are missing or broken")
-    assert not shop.sql("SHOW TABLES LIKE 'wp_usermeta'")
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        "DROP TABLE wp_usermeta",
+        "DROP TABLE wp_options",
+        "DELETE FROM wp_options WHERE option_name = 'siteurl'",
+    ],
+)
+def test_broken_core_facts_are_reported_and_left_alone(used_shop: Callable[[], Shop], break_it: str) -> None:
+    shop = used_shop()
+    shop.database.start()
+    shop.until_database_answers()
+    shop.sql(break_it)
+    before = shop.sql("SHOW TABLES")
+    shop.seed.run()
+    shop.web.start()
+    shop.agent.start()
+    shop.until_status("Core tables are missing or broken. Restore a backup.")
+    assert shop.sql("SHOW TABLES") == before
     assert shop.sql("SELECT user_login FROM wp_users") == ["admin"]
+    assert shop.sql("SELECT post_name FROM wp_posts WHERE post_name = 'hello-world'") == ["hello-world"]

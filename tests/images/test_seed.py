@@ -1,14 +1,18 @@
-"""What the init container brings, and what it leaves alone."""
+"""What the image brings to wp-content before any page is answered, and what it leaves alone."""
 
 from __future__ import annotations
 
 import random
 import shutil
+import signal
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.images.containers import until
 from tests.images.shop import Roots, Shop
 
 BUNDLE = "usr/local/share/urumi/content"
@@ -131,6 +135,56 @@ def test_killed_seeds_heal(shop: Shop) -> None:
         assert brought(shop) in whole  # at every moment
         assert brought(seeded(shop)) == tree(bundle)
     assert killed >= 5, "the kills came too late to show anything"
+
+
+def test_two_at_once_do_it_one_after_the_other(shop: Shop) -> None:
+    bundle = bulky(shop.folder / "bundle", "2.0.0")
+    both = [
+        replace(shop.seed, mounts={**shop.seed.mounts, f"/{BUNDLE}": bundle}, log=shop.folder / f"{n}.log")
+        for n in range(2)
+    ]
+    for _ in range(3):
+        shop.volume("content", 33)
+        before = [len(one.output()) for one in both]
+        for one in both:
+            one.start()
+        assert [one.wait() for one in both] == [0, 0]
+        said = sorted(one.output()[begin:] for one, begin in zip(both, before, strict=True))
+        assert said == ["urumi-seed: brought plugins/bulky\n", "urumi-seed: nothing to bring\n"]
+        assert brought(shop) == tree(bundle)
+
+
+def test_no_page_is_answered_before_all_is_there_and_the_agent_makes_good_a_kill(shop: Shop) -> None:
+    bundle = bulky(shop.folder / "bundle", "2.0.0")
+    for container in (shop.web, shop.agent):
+        container.mounts = {**container.mounts, f"/{BUNDLE}": bundle}
+    shop.database.start()
+    lock = shop.folder / "content/.urumi/seed/lock"
+    for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGWINCH):
+        shop.volume("content", 33)
+        shop.web.start()
+        until("it brings something", lock.exists, pause=0.001)
+        assert shop.web.kill(how, seconds=5) == (1 if how is signal.SIGKILL else 143)
+        assert brought(shop) in ({}, tree(bundle))
+        assert "resuming normal operations" not in shop.web.output()
+    shop.agent.start()
+    until("the agent brought it", (shop.folder / "content/.urumi/seed/stamps/plugins/bulky").exists)
+    assert brought(shop) == tree(bundle)
+    shop.web.start()
+    until("Apache answers", lambda: shop.ask("/wp-includes/version.php").status == 200)
+    assert "urumi-seed: nothing to bring" in shop.web.output()
+
+
+def test_after_a_newer_image_the_agent_upgrades_what_the_image_has(used_shop: Callable[[], Shop]) -> None:
+    """Also where the web container does not come so far."""
+    shop = used_shop()
+    main_file(shop).write_text(HEADER.format("0.9.0"))
+    stamp = shop.folder / "content/.urumi/seed/stamps" / PLUGIN
+    stamp.write_text('{"version": "0.9.0", "digest": "older"}')
+    (shop.folder / "content/.urumi/upgraded-for").write_text("another image")
+    shop.start(web=False)
+    shop.until_status("pages do not answer")
+    assert "Version: 0.9.0" not in main_file(shop).read_text()
 
 
 def bulky(folder: Path, version: str) -> Path:

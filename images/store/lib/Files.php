@@ -14,6 +14,21 @@ final class Files
         }
     }
 
+    /**
+     * Waits until nobody else holds that file's lock, and holds it until the handle is closed, or its process ends.
+     *
+     * @return resource
+     */
+    public static function locked(string $file)
+    {
+        self::makeFolder(dirname($file));
+        $handle = @fopen($file, 'ce');
+        if ($handle === false || !flock($handle, LOCK_EX)) {
+            throw new \RuntimeException("$file cannot be locked");
+        }
+        return $handle;
+    }
+
     /** The file has the old content or the new one, never a part. */
     public static function write(string $file, string $content): void
     {

@@ -10,7 +10,7 @@ final class Store
     public const CORE = '/var/www/html';
     public const CONTENT = '/var/www/html/wp-content';
     public const BUNDLE = '/usr/local/share/urumi/content';
-    public const RUN = '/run/urumi';
+    public const RUN = '/run/agent';
 
     /** The platform's own folder in wp-content; Apache serves nothing of it. */
     public const RECORDS = self::CONTENT . '/.urumi';

@@ -14,18 +14,19 @@ $status = new Agent\Status();
 $round = new Agent\Round($status);
 $pause = new Agent\Pause();
 $cron = new Agent\Cron();
-$status->show(Agent\Reason::Starting);
+$reason = Agent\Reason::Starting;
 
 while (true) {
     try {
+        $status->show($reason); // again: an error has shown nothing yet
         $reason = $round->run();
         $status->show($reason);
         if ($reason === Agent\Reason::Ready) {
             $cron->callIfDue();
         }
-        $pause->after($reason);
     } catch (\Throwable $error) {
         Agent\Log::say($error->getMessage());
-        sleep(1);
+        $reason = Agent\Reason::LookFailed;
     }
+    $pause->after($reason);
 }

@@ -1,5 +1,5 @@
 <?php
-/** The init container: prove that wp-content can be written, then bring the image's plugins and themes. */
+/** The web container's first step: prove that wp-content can be written, then bring the image's plugins and themes. */
 
 declare(strict_types=1);
 

@@ -10,7 +10,7 @@ use Urumi\Installation;
  * Whether the database and wp-content belong together, by the installation id that both hold.
  *
  * A lost volume is reported, and never silently replaced by an empty shop. Before the first READY nothing can
- * be lost, and everything may be made anew.
+ * be lost, and everything may be made anew, but for a database in which somebody has worked.
  */
 enum Belonging
 {
@@ -21,7 +21,7 @@ enum Belonging
     case ContentLost;
     case Strangers;
 
-    /** @param array{tables: int, installation: ?string, ready: bool} $database As the task look-at-database answers. */
+    /** @param array{tables: int, installation: ?string, ready: bool, work: bool} $database As the task look-at-database answers. */
     public static function of(?Installation $content, array $database): self
     {
         $id = $database['installation'];
@@ -33,7 +33,11 @@ enum Belonging
             };
         }
         if ($id === null) {
-            return $content->wasReady ? self::DatabaseLost : self::Begun;
+            return match (true) {
+                $content->wasReady => self::DatabaseLost,
+                $database['work'] => self::Strangers,
+                default => self::Begun,
+            };
         }
         return $id === $content->id ? self::Together : self::Strangers;
     }

@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Urumi\Agent;
 
 use Urumi\Installation;
-use Urumi\Seed\Seeder;
 use Urumi\Store;
 
 /**
@@ -26,10 +25,11 @@ final class FirstBoot
     /** @param array<string, mixed> $database */
     public function run(array $database, ?Installation $content): Reason
     {
-        try {
-            (new Seeder(Store::BUNDLE, Store::CONTENT, Store::RECORDS))->run();
-        } catch (\RuntimeException $error) {
-            Log::say($error->getMessage());
+        if ($database['broken'] !== [] && $database['work']) {
+            Log::say('broken or missing, beside somebody\'s work: ' . implode(', ', $database['broken']));
+            return Reason::TablesBroken; // to make them anew would delete it
+        }
+        if (!Bundle::isThere()) {
             return Reason::ContentIncomplete;
         }
         if ($content === null) {
@@ -42,10 +42,29 @@ final class FirstBoot
                 return Reason::Installing;
             }
             // Nothing else can be there yet, so the other steps follow without a look.
-            Child::run('activate-plugins', self::ACTIVATE);
-            Child::run('finish-site', self::FINISH);
+            if (Store::plugins()) {
+                Child::run('activate-plugins', self::ACTIVATE);
+            }
+            if (Child::run('finish-site', self::FINISH) !== null && ($reason = $this->openedAtOnce()) !== null) {
+                return $reason;
+            }
         }
         return $this->repaired();
+    }
+
+    /**
+     * Where every step has just answered, the pages are asked while a child looks; null if anything is wrong. Without
+     * that they are not: a page that loads WooCommerce in the middle of its installation goes on with it, too.
+     */
+    private function openedAtOnce(): ?Reason
+    {
+        $looking = Child::begun('look-at-site', self::LOOK);
+        $problem = Pages::problemOfNew();
+        $seen = $looking->answer();
+        if ($problem !== null || $seen === null || [...$seen['site'], ...$seen['plugins'], ...$seen['shop']] !== []) {
+            return null;
+        }
+        return $this->opened($seen['pages']);
     }
 
     private function repaired(): Reason
@@ -74,6 +93,11 @@ final class FirstBoot
         if ($wrong === null || $wrong['plugins'] !== [] || $wrong['shop'] !== []) {
             return Reason::ShopIncomplete;
         }
+        $problem = Pages::problemOfNew();
+        if ($problem !== null) {
+            Log::say($problem);
+            return Reason::PagesMissing;
+        }
         return $this->opened($wrong['pages']);
     }
 
@@ -96,7 +120,7 @@ final class FirstBoot
     /** @param array<string, string> $pages */
     private function opened(array $pages): Reason
     {
-        $problem = Pages::problemOfNew($pages);
+        $problem = Pages::problemOfShop($pages);
         if ($problem !== null) {
             Log::say($problem);
             return Reason::PagesMissing;

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Urumi\Agent;
 
+use Urumi\Child\AdminPassword;
 use Urumi\Store;
 
 /** Whether the web container's pages answer as they should. */
@@ -16,10 +17,8 @@ final class Pages
      *
      * A status of 200 alone proves little: without permalinks each address answers 200 with the home page,
      * and so does every page of a shop that is "coming soon".
-     *
-     * @param array<string, string> $shop Paths of the shop's pages by name; none without WooCommerce.
      */
-    public static function problemOfNew(array $shop): ?string
+    public static function problemOfNew(): ?string
     {
         $login = Web::ask('/wp-login.php');
         if ($login['status'] !== 200 || !str_contains($login['body'], 'user_login')) {
@@ -33,7 +32,7 @@ final class Pages
         if ($home['status'] !== 200 || str_contains($home['body'], self::COMING_SOON)) {
             return "the front page answers {$home['status']}" . ($home['status'] === 200 ? ', coming soon' : '');
         }
-        return self::problemOfEntry() ?? self::problemOfShop($shop);
+        return self::problemOfEntry();
     }
 
     /**
@@ -54,7 +53,7 @@ final class Pages
     {
         $answer = Web::ask('/wp-login.php', 10.0, [
             'log' => Store::ADMIN,
-            'pwd' => Store::credential('admin-password'),
+            'pwd' => AdminPassword::mounted()->text,
         ]);
         foreach ($answer['headers'] as $header) {
             if (stripos($header, 'Set-Cookie: wordpress_logged_in') === 0) {
@@ -64,8 +63,12 @@ final class Pages
         return "the administrator's login answers {$answer['status']} without a session";
     }
 
-    /** @param array<string, string> $shop */
-    private static function problemOfShop(array $shop): ?string
+    /**
+     * What its shop needs besides.
+     *
+     * @param array<string, string> $shop Paths of the shop's pages by name; none without WooCommerce.
+     */
+    public static function problemOfShop(array $shop): ?string
     {
         foreach ($shop as $name => $path) {
             $page = Web::ask($path);

@@ -12,6 +12,7 @@ enum Reason: string
 {
     case Ready = 'Ready.';
     case Starting = 'The agent is starting.';
+    case LookFailed = 'The agent cannot look at the store; its log says why.';
     case ContentReadOnly = 'wp-content cannot be written.';
     case ContentIncomplete = 'The bundled plugins and themes cannot be brought into wp-content.';
     case DatabaseAway = 'The database does not answer.';

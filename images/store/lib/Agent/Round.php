@@ -15,6 +15,7 @@ final class Round
 
     private readonly FirstBoot $firstBoot;
     private readonly Upgrade $upgrade;
+    private bool $brought = false;
 
     public function __construct(Status $status)
     {
@@ -30,8 +31,11 @@ final class Round
             return Reason::ContentReadOnly;
         }
         $database = Child::run('look-at-database', self::LOOK);
-        if ($database === null || !$database['reachable']) {
-            return ($database['refused'] ?? false) ? Reason::DatabaseRefuses : Reason::DatabaseAway;
+        if ($database === null) {
+            return Reason::LookFailed;
+        }
+        if (!$database['reachable']) {
+            return $database['refused'] ? Reason::DatabaseRefuses : Reason::DatabaseAway;
         }
         $content = Installation::read();
         $belonging = Belonging::of($content, $database);
@@ -48,7 +52,7 @@ final class Round
 
     /**
      * After the first READY the shop is the owner's: they may delete the first administrator, switch
-     * plugins off and change the title. Only core tables and answering pages decide.
+     * plugins off and change the title. Only core tables, what the platform is asked for anew, and answering pages decide.
      *
      * @param array<string, mixed> $database
      */
@@ -61,12 +65,26 @@ final class Round
             Log::say('broken or missing: ' . implode(', ', $database['broken']));
             return Reason::TablesBroken;
         }
-        $this->upgrade->runIfDue($database);
+        if (!$this->broughtByNow()) {
+            return Reason::ContentIncomplete;
+        }
+        if (!$this->upgrade->isDone($database)) {
+            return Reason::Upgrading;
+        }
+        if (!AsAsked::isDone($database)) {
+            return Reason::SiteWrong;
+        }
         $problem = Pages::problemOfOwned();
         if ($problem !== null) {
             Log::say($problem);
             return Reason::PagesMissing;
         }
         return Reason::Ready;
+    }
+
+    /** The image does not change while the agent runs: once is enough, before upgrades load what is brought. */
+    private function broughtByNow(): bool
+    {
+        return $this->brought = $this->brought || Bundle::isThere();
     }
 }

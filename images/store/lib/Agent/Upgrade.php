@@ -36,18 +36,18 @@ final class Upgrade
     }
 
     /**
-     * Upgrades what is older than the image. After three failures the shop opens all the same, and the agent tries
-     * seldom: the owner's plugins may be why it fails, and only the owner can change that.
+     * Upgrades what is older than the image; whether the shop may open. After three failures it opens all the same, and
+     * the agent tries seldom: the owner's plugins may be why it fails, and only the owner can change that.
      *
      * @param array<string, mixed> $database
      */
-    public function runIfDue(array $database): void
+    public function isDone(array $database): bool
     {
         $core = $database['db_version'] !== $database['code_db_version'];
         $shop = @file_get_contents(self::RECORD) !== self::image();
         $now = intdiv(hrtime(true), 1_000_000_000);
         if ((!$core && !$shop) || $now < $this->notBefore) {
-            return;
+            return true;
         }
         if (++$this->tries <= self::TRIES) {
             $this->status->show(Reason::Upgrading);
@@ -56,9 +56,13 @@ final class Upgrade
         if ($done && Child::run('upgrade-shop', self::SHOP) !== null) {
             self::recordImage();
             $this->tries = 0;
-        } elseif ($this->tries >= self::TRIES) {
-            $this->notBefore = $now + self::LATER;
+            return true;
         }
+        if ($this->tries < self::TRIES) {
+            return false;
+        }
+        $this->notBefore = $now + self::LATER;
+        return true;
     }
 
     private static function image(): string

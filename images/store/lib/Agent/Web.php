@@ -23,7 +23,7 @@ final class Web
         $headers = ["Host: {$front['host']}", "X-Forwarded-Proto: {$front['scheme']}", 'Connection: close'];
         $options = [
             'method' => $form ? 'POST' : 'GET',
-            'protocol_version' => 1.1,
+            'protocol_version' => 1.0, // no chunks, which PHP would collect past the deadline
             'timeout' => $seconds,
             'follow_location' => 0,
             'ignore_errors' => true,
@@ -34,17 +34,36 @@ final class Web
             $options['content'] = http_build_query($form);
         }
         $options['header'] = $headers;
+        $deadline = hrtime(true) + (int) ($seconds * 1e9);
         $stream = @fopen('http://127.0.0.1' . $path, 'r', false, stream_context_create(['http' => $options]));
         if ($stream === false) {
             return ['status' => 0, 'body' => '', 'headers' => []];
         }
-        $body = stream_get_contents($stream, self::LARGEST);
-        $meta = stream_get_meta_data($stream);
-        fclose($stream);
+        $body = self::body($stream, $deadline);
         /** @var list<string> $answer */
-        $answer = $meta['wrapper_data'] ?? [];
-        $whole = $body !== false && !$meta['timed_out'];
-        $status = $whole && preg_match('#^HTTP/\S+ (\d+)#', $answer[0] ?? '', $found) ? (int) $found[1] : 0;
+        $answer = stream_get_meta_data($stream)['wrapper_data'] ?? [];
+        fclose($stream);
+        $status = $body !== null && preg_match('#^HTTP/\S+ (\d+)#', $answer[0] ?? '', $found) ? (int) $found[1] : 0;
         return ['status' => $status, 'body' => (string) $body, 'headers' => $answer];
+    }
+
+    /**
+     * What comes before the deadline, or null if the end does not. The stream's own limit is for one read: a page
+     * that sends a byte now and then would hold the agent for ever.
+     *
+     * @param resource $stream
+     */
+    private static function body($stream, int $deadline): ?string
+    {
+        $body = '';
+        while (!feof($stream) && strlen($body) < self::LARGEST) {
+            $left = intdiv($deadline - hrtime(true), 1000);
+            if ($left <= 0) {
+                return null;
+            }
+            stream_set_timeout($stream, 0, $left);
+            $body .= fread($stream, 65536);
+        }
+        return $body;
     }
 }

@@ -56,8 +56,16 @@ final class InstallWordPress implements Task
             Sql::run($database, "DROP TABLE IF EXISTS `$table`");
         }
         wp_cache_flush();
-        wp_install('', Store::ADMIN, Store::adminEmail(), true, '', Store::credential('admin-password'));
+        // One transaction for all that fills the tables: two hundred syncs of the disk less.
+        Sql::run($database, 'SET autocommit = 0');
+        wp_install('', Store::ADMIN, Store::adminEmail(), true, '', AdminPassword::mounted()->text);
         SiteFacts::repair();
+        // WordPress connects again without a word, and what came before would be lost.
+        if (Sql::value($database, 'SELECT @@autocommit') !== '0') {
+            throw new \RuntimeException('the connection was lost in the middle of the installation');
+        }
         InstallationRow::write($database, $id);
+        Sql::run($database, 'COMMIT');
+        Sql::run($database, 'SET autocommit = 1');
     }
 }

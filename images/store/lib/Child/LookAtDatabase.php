@@ -4,10 +4,16 @@ declare(strict_types=1);
 
 namespace Urumi\Child;
 
+use Urumi\Store;
+
 /** Reads what decides everything else, without loading WordPress or any tenant code. */
 final class LookAtDatabase implements Task
 {
     private const ACCESS_DENIED = [1044, 1045, 1698];
+    private const WORK = [
+        "SELECT 1 FROM wp_users WHERE user_login <> '" . Store::ADMIN . "' LIMIT 1",
+        "SELECT 1 FROM wp_posts WHERE post_type IN ('product', 'shop_order', 'shop_order_placehold') LIMIT 1",
+    ];
 
     public function constants(): ?array
     {
@@ -35,12 +41,15 @@ final class LookAtDatabase implements Task
             ? $database->query('SELECT id, ready_at IS NOT NULL AS ready FROM ' . InstallationRow::TABLE)->fetch_assoc()
             : null;
         $options = in_array('wp_options', $tables, true) ? $this->options($database) : [];
+        $ready = (bool) ($row['ready'] ?? false);
         return [
             'reachable' => true,
             'tables' => count($tables),
             'installation' => $row['id'] ?? null,
-            'ready' => (bool) ($row['ready'] ?? false),
+            'ready' => $ready,
+            'work' => !$ready && $this->hasWork($database),
             'broken' => $this->broken($database, isset($options['siteurl'])),
+            'asked' => Asked::open($options),
             'db_version' => (int) ($options['db_version'] ?? 0),
             'code_db_version' => CoreTables::versionOfCode(),
         ];
@@ -51,12 +60,31 @@ final class LookAtDatabase implements Task
     {
         try {
             $found = $database->query(
-                "SELECT option_name, option_value FROM wp_options WHERE option_name IN ('siteurl', 'db_version')",
+                "SELECT option_name, option_value FROM wp_options WHERE option_name IN ('siteurl', 'db_version', '"
+                    . Asked::TITLE . "', '" . Asked::ADDRESS . "', '" . Asked::NUMBER . "')",
             )->fetch_all();
             return array_column($found, 1, 0);
         } catch (\mysqli_sql_exception) {
             return []; // named by broken()
         }
+    }
+
+    /**
+     * Whether somebody's work is in it: accounts beside the first administrator's, products, orders. Before the
+     * first READY that is a dump that somebody loaded.
+     */
+    private function hasWork(\mysqli $database): bool
+    {
+        foreach (self::WORK as $question) {
+            try {
+                if ($database->query($question)->num_rows > 0) {
+                    return true;
+                }
+            } catch (\mysqli_sql_exception) {
+                continue; // no such table, or named by broken()
+            }
+        }
+        return false;
     }
 
     /** @return list<string> Core tables that are missing or cannot be read, and the options without which nothing works. */

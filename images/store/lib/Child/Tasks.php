@@ -16,6 +16,8 @@ final class Tasks
             'finish-site' => new FinishSite(),
             'look-at-site' => new LookAtSite(),
             'mark-ready' => new MarkReady(),
+            'do-as-asked' => new DoAsAsked(),
+            'confirm-asked' => new ConfirmAsked(),
             'upgrade-wordpress' => new UpgradeWordPress(),
             'upgrade-shop' => new UpgradeShop(),
             default => throw new \InvalidArgumentException("no such task: $name"),

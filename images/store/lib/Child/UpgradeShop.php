@@ -18,9 +18,11 @@ final class UpgradeShop implements Task
         require_once ABSPATH . 'wp-admin/includes/admin.php';
         Quiet::keep();
         Turn::take($wpdb);
-        if (WooCommerce::present()) {
-            WooCommerce::upgrade();
+        if (!WooCommerce::present()) {
+            return [];
         }
-        return [];
+        WooCommerce::upgrade();
+        $failed = WooCommerce::failedCallbacks();
+        return ['notes' => $failed ? ["$failed callbacks of WooCommerce's database upgrades have failed"] : []];
     }
 }

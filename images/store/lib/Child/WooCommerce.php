@@ -9,6 +9,8 @@ final class WooCommerce
 {
     private const PAGES = ['shop', 'cart', 'checkout', 'myaccount'];
     private const PROBED = ['shop', 'cart']; // checkout with an empty cart is a redirect
+    private const INSTALLATION = 15; // seconds that one may take; it takes one or two
+    private const CALLBACK = 'woocommerce_run_update_callback';
     private const LAST_CALLBACK = 'woocommerce_update_db_to_current_version';
     private const LOCK = [
         'wc_installing', '_transient_wc_installing', '_transient_timeout_wc_installing',
@@ -84,8 +86,10 @@ final class WooCommerce
      */
     public static function upgrade(): void
     {
+        self::awaitLock();
+        self::freeInterruptedCallbacks();
         if (get_option('woocommerce_version') !== \WC()->version || (self::needsUpgrade() && !self::isScheduled())) {
-            // The version is raised before the callbacks are scheduled; a kill in between leaves none.
+            // The version is raised before the callbacks are scheduled; a kill in between leaves none or some.
             \WC_Install::install();
         }
         while (self::needsUpgrade()) {
@@ -97,6 +101,57 @@ final class WooCommerce
                 sleep(1);
             }
         }
+        wp_cache_flush();
+        if (get_option('woocommerce_version') !== \WC()->version) {
+            throw new \RuntimeException('WooCommerce did not take the version of its code');
+        }
+    }
+
+    /** How many callbacks of its upgrades have failed for good. */
+    public static function failedCallbacks(): int
+    {
+        global $wpdb;
+        $count = "SELECT COUNT(*) FROM {$wpdb->prefix}actionscheduler_actions WHERE hook = %s AND status = 'failed'";
+        return (int) Sql::value($wpdb, $count, self::CALLBACK);
+    }
+
+    /**
+     * Waits for an installation that a page has begun - each does, after an update - and takes away the lock of one
+     * that was killed. While that stands, each installation returns at once as if it were done.
+     */
+    private static function awaitLock(): void
+    {
+        for ($waited = 0; self::isLocked(); $waited++) {
+            if ($waited === self::INSTALLATION) {
+                self::removeStaleLock();
+                return;
+            }
+            sleep(1);
+        }
+    }
+
+    private static function isLocked(): bool
+    {
+        wp_cache_flush();
+        return get_option('wc_installing') !== false || get_option('_transient_wc_installing') !== false;
+    }
+
+    /**
+     * A callback whose process was killed stays in progress: for five minutes it keeps all others waiting, and then
+     * counts as failed and is never run again. Callbacks are written to be repeated.
+     */
+    private static function freeInterruptedCallbacks(): void
+    {
+        global $wpdb;
+        Sql::run(
+            $wpdb,
+            "UPDATE {$wpdb->prefix}actionscheduler_actions SET status = 'pending', claim_id = 0"
+                . " WHERE hook IN (%s, %s) AND status IN ('pending', 'in-progress')",
+            self::CALLBACK,
+            self::LAST_CALLBACK,
+        );
+        // Other actions that were interrupted, and so keep a claim, are no reason to wait either.
+        add_filter('action_scheduler_queue_runner_concurrent_batches', static fn (): int => 10);
     }
 
     /** @return array<string, string> Paths of the pages that must answer, by name. */
@@ -114,8 +169,7 @@ final class WooCommerce
     {
         // get_tables() lists tables of features that are off, so it is not asked; this one is new in 11.0.
         $missing = method_exists('WC_Install', 'get_missing_base_tables') ? \WC_Install::get_missing_base_tables() : [];
-        return get_option('wc_installing') === false
-            && get_option('_transient_wc_installing') === false
+        return !self::isLocked()
             && get_option('woocommerce_version') === \WC()->version
             && $missing === []
             && !get_option('woocommerce_schema_missing_tables');
@@ -128,10 +182,10 @@ final class WooCommerce
         return \WC_Install::needs_db_update();
     }
 
+    /** Whether all of its callbacks are: this one is scheduled last. */
     private static function isScheduled(): bool
     {
-        return as_next_scheduled_action(self::LAST_CALLBACK) !== false
-            || as_next_scheduled_action('woocommerce_run_update_callback') !== false;
+        return as_next_scheduled_action(self::LAST_CALLBACK) !== false;
     }
 
     /** @return array<string, string> */

@@ -10,7 +10,8 @@ use Urumi\Files;
  * Brings the image's plugins and themes into wp-content and touches nothing of the owner's.
  *
  * A piece is copied aside, synced, renamed into place, and stamped last; a kill at any moment is
- * made good by the next run.
+ * made good by the next run. The web container and the agent each run it before they go on, so neither has to be
+ * told by the other; a lock has one of them do it, and the other find it done.
  */
 final class Seeder
 {
@@ -29,6 +30,7 @@ final class Seeder
         foreach (self::FOLDERS as $folder) {
             Files::makeFolder("$this->content/$folder");
         }
+        $lock = Files::locked("$this->records/seed/lock");
         Files::remove("$this->records/seed/new");
         $brought = [];
         foreach (Piece::all($this->bundle) as $piece) {
@@ -37,6 +39,7 @@ final class Seeder
             }
         }
         Files::remove("$this->records/seed/old");
+        fclose($lock);
         return $brought;
     }
 

@@ -6,15 +6,17 @@ declare(strict_types=1);
 final class WC_Install
 {
     private const TABLES = ['shop_sessions', 'shop_orders', 'shop_order_items', 'shop_lookup'];
+    private const LATE_TABLE = 'shop_orders_index';
     private const PAGES = ['shop', 'cart', 'checkout', 'myaccount'];
+    private const LOCK = 'wc_installing';
 
     /** Takes a lock and says nothing if somebody has it, which a killed process does for ten minutes. */
     public static function install(): void
     {
-        if (get_transient('wc_installing') === 'yes') {
-            return;
+        if (get_transient(self::LOCK) === 'yes' || (int) get_option(self::LOCK) > time() - 10 * MINUTE_IN_SECONDS) {
+            return; // a transient in older versions, a row of its own in newer ones
         }
-        set_transient('wc_installing', 'yes', 10 * MINUTE_IN_SECONDS);
+        update_option(self::LOCK, time(), false);
         $new = get_option('woocommerce_version') === false;
         self::create_tables();
         self::slowly();
@@ -34,7 +36,7 @@ final class WC_Install
         if (self::needs_db_update()) {
             Urumi_Test_Queue::schedule_update();
         }
-        delete_transient('wc_installing');
+        delete_option(self::LOCK);
     }
 
     /** What every page load does: an older version in the database starts the installer. */
@@ -45,10 +47,11 @@ final class WC_Install
         }
     }
 
-    /** The part that waits for the first administrator's first page. */
+    /** The part that waits for the first administrator's first page: orders get their table, and the shop closes. */
     public static function newly_installed(): void
     {
         if (get_option('woocommerce_newly_installed') === 'yes') {
+            self::create_table(self::LATE_TABLE);
             update_option('woocommerce_coming_soon', 'yes');
             update_option('woocommerce_store_pages_only', 'yes');
             update_option('woocommerce_newly_installed', 'no');
@@ -71,11 +74,17 @@ final class WC_Install
 
     private static function create_tables(): void
     {
-        global $wpdb;
         foreach (self::TABLES as $table) {
-            $wpdb->query("CREATE TABLE IF NOT EXISTS {$wpdb->prefix}$table (id BIGINT PRIMARY KEY, what TEXT)");
+            self::create_table($table);
             self::slowly();
         }
+        Urumi_Test_Queue::create_table();
+    }
+
+    private static function create_table(string $name): void
+    {
+        global $wpdb;
+        $wpdb->query("CREATE TABLE IF NOT EXISTS {$wpdb->prefix}$name (id BIGINT PRIMARY KEY, what TEXT)");
     }
 
     private static function create_roles(): void
