@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +28,29 @@ _PACKAGES = {
     "helm": "helm.sh/helm/v4/cmd/helm",
     "etcd": "go.etcd.io/etcd/server/v3",
     "kwok": "sigs.k8s.io/kwok/cmd/kwok",
+    "kubelet": "k8s.io/kubernetes/cmd/kubelet",
+    "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
+    "containerd": "github.com/containerd/containerd/v2/cmd/containerd",
+    "containerd-shim-runc-v2": "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+    "ctr": "github.com/containerd/containerd/v2/cmd/ctr",
+    # Found by their names in the network's configuration.
+    "bridge": "github.com/containernetworking/plugins/plugins/main/bridge",
+    "host-local": "github.com/containernetworking/plugins/plugins/ipam/host-local",
+    # Ours, of a page each.
+    "coredns": "urumi.local/cluster/coredns",
+    "volumes": "urumi.local/cluster/volumes",
+    "pause": "urumi.local/cluster/pause",
 }
 _STAGES = "kwok-stages"
 _STAGE_SETS = ("node/fast", "node/heartbeat", "pod/fast")
+_SHARED = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "helm", "etcd")
+SIMULATED = (*_SHARED, "kwok", _STAGES)
+"""What provider `simulated` runs."""
+NODE = (
+    *_SHARED, "kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "bridge", "host-local",
+    "coredns", "volumes", "pause",
+)  # fmt: skip
+"""What provider `node` runs."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +88,14 @@ class Tools:
         """Folder of the Stage files that kwok's own module ships."""
         return self.folder / _STAGES
 
+    @property
+    def pause(self) -> Path:
+        return self.folder / "pause"
 
-def tools(say: Say) -> Tools:
-    """All tools, built if they are not there yet. Raises ClusterError."""
-    return _built([*_PACKAGES, _STAGES], say)
+
+def tools(wanted: Sequence[str], say: Say) -> Tools:
+    """Those tools, built if they are not there yet. Raises ClusterError."""
+    return _built(wanted, say)
 
 
 def helm(say: Say) -> Path:
@@ -148,12 +172,16 @@ def _flags() -> list[str]:
         "helm.sh/helm/v4/internal/version.version": helm_version,
     }
     named = " ".join(f"-X {name}={value}" for name, value in versions.items())
-    return ["-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {named}"]
+    # Without snapshotters that need C libraries.
+    tags = "-tags=no_btrfs,no_zfs,no_devmapper"
+    return ["-trimpath", "-buildvcs=false", tags, "-ldflags", f"-s -w {named}"]
 
 
 def _digest(found: go.Go, flags: list[str]) -> str:
     digest = hashlib.sha256()
+    sources = sorted(go.MODULE.glob("*/main.go"))
     for part in (
+        *(source.read_bytes() for source in sources),
         (go.MODULE / "go.mod").read_bytes(),
         (go.MODULE / "go.sum").read_bytes(),
         found.version.encode(),
@@ -173,7 +201,9 @@ def _cache() -> Path:
 def _main() -> int:
     console = Console(stderr=True)
     try:
-        built = tools(lambda line: console.print(line, highlight=False, soft_wrap=True))
+        built = _built(
+            [*_PACKAGES, _STAGES], lambda line: console.print(line, highlight=False, soft_wrap=True)
+        )
     except ClusterError as error:
         console.print(f"error: {error}", style="red", highlight=False, markup=False)
         return 1

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from dev.machine.place import Place
 
@@ -26,6 +26,8 @@ class Cluster:
     helm: Path  # the pinned Helm 4
     pods: Literal["real", "simulated"]
     parts: tuple[str, ...]  # processes it started, by their name in dev.machine.processes
+    front_door: int = 8088  # the port of 127.0.0.1 at which stores answer, where any do
+    values: Mapping[str, Any] = field(default_factory=dict)  # chart values that all its stores share
 
 
 class Provider(Protocol):

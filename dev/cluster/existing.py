@@ -15,7 +15,7 @@ from dev.cluster.reach import answers
 from dev.machine.place import Place
 from dev.machine.private_files import write_private
 
-OURS = ("urumi-simulated", "kind-urumi")
+OURS = ("urumi-simulated", "urumi-node", "kind-urumi")
 """Contexts that our own providers make."""
 
 _LISTS = {"contexts": "context", "clusters": "cluster", "users": "user"}

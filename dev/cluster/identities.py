@@ -1,4 +1,4 @@
-"""Who may speak to the simulated API server, and with which token.
+"""Who may speak to an API server that we start, and with which token.
 
 A later identity (say, one that only reads) is one more line in `IDENTITIES`; its rights come by RBAC.
 """
@@ -28,8 +28,18 @@ CONTROLLER_MANAGER = Identity("system:kube-controller-manager")
 SCHEDULER = Identity("system:kube-scheduler")
 # kwok plays the kubelet for everything on its node; only the cluster's own parts share its machine.
 KWOK = Identity("system:kwok", ("system:masters",))
+# Not a "system:node:": the authorizer for those learns of a pod's Secrets some time after the kubelet needs
+# them, on a busy machine 10 s after, and there is no other node to protect from this one.
+KUBELET = Identity("urumi:kubelet", ("system:masters",))
+PROXY = Identity("system:kube-proxy")
+# Their rights are in settings/node-rights.yaml.
+NAMES = Identity("urumi:coredns")
+VOLUMES = Identity("urumi:volumes")
+FRONT_DOOR = Identity("urumi:front-door")
 
-IDENTITIES = (ADMIN, STARTER, CONTROLLER_MANAGER, SCHEDULER, KWOK)
+IDENTITIES = (
+    ADMIN, STARTER, CONTROLLER_MANAGER, SCHEDULER, KWOK, KUBELET, PROXY, NAMES, VOLUMES, FRONT_DOOR,
+)  # fmt: skip
 
 
 def tokens(file: Path) -> dict[Identity, str]:

@@ -1,4 +1,4 @@
-"""Keep one part of the simulated cluster running as it should: same command line, same settings."""
+"""Keep one part of a cluster running as it should: same command line, same settings."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 from dev.cluster import parts
+from dev.cluster.cluster import Say
+from dev.cluster.lock import locked
 from dev.machine.digests import digest
 from dev.machine.place import Place
 from dev.machine.processes import running, start, stop
@@ -17,6 +20,11 @@ from dev.machine.serving import Command, port_of, serve
 from dev.machine.waiting import until
 
 SECONDS = 60.0  # until a part must answer; a few on an idle machine
+
+
+def alone(place: Place, say: Say) -> AbstractContextManager[None]:
+    """Hold the place's cluster for the block: one command starts or stops parts of it at a time."""
+    return locked(place.run / "cluster.lock", waiting=lambda: say("another run is at the cluster; waiting"))
 
 
 def ensure(place: Place, name: str, argv: Sequence[str], *, reads: Sequence[Path], home: Path) -> None:
@@ -36,8 +44,11 @@ def ensure_listening(
     *,
     reads: Sequence[Path] = (),
     home: Path,
+    host: str = "127.0.0.1",
+    preferred: int = 0,
 ) -> int:
-    """The same for a part that listens; returns its port, the one of last time if nobody has taken it.
+    """The same for a part that listens on `host`; returns its port: the one of last time if nobody has
+    taken it, else the preferred one, else any.
 
     Raises MachineError if it does not come to answer.
     """
@@ -51,12 +62,13 @@ def ensure_listening(
     return serve(
         place,
         name,
-        port=0,
+        port=preferred,
         command=lambda port: Command(argv(port), _environment(home)),
         answers=answers,
         seconds=SECONDS,
         digest=wanted,
         folder=home,
+        host=host,
     )
 
 
@@ -75,4 +87,5 @@ def _digest(argv: Sequence[str], reads: Sequence[Path]) -> str:
 
 def _environment(home: Path) -> Mapping[str, str]:
     # Nothing of the user's own: a proxy, an ETCD_ variable or a ~/.kwok would change what is run.
-    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home)}
+    path = os.environ.get("PATH", os.defpath)
+    return {"PATH": f"{path}:/usr/sbin:/sbin", "HOME": str(home)}

@@ -1,4 +1,4 @@
-"""The command lines of the simulated cluster's parts. Everything listens on 127.0.0.1 only, or not at all."""
+"""The command lines of a control plane's parts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,27 @@ ETCD = "etcd"
 API_SERVER = "kube-apiserver"
 CONTROLLER_MANAGER = "kube-controller-manager"
 SCHEDULER = "kube-scheduler"
-KWOK = "kwok"
-ALL = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK)
+ALL = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER)
 """In the order of their start."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """Where a control plane is to be reached."""
+
+    address: str = "127.0.0.1"  # the API server listens there and nowhere else
+    # What the cluster itself is told. A loopback address is refused; where nothing ever connects to it, an
+    # address for documentation does, and a machine without a network can run it.
+    advertised: str = "192.0.2.1"
+    services: str = "10.96.0.0/12"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate and its key, as files in PEM."""
+
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True)
@@ -25,6 +43,7 @@ class ApiServerFiles:
     tokens: Path
     audit_policy: Path
     audit_log: Path
+    kubelet_client: Certificate | None  # by which kubelets know it; None where there is no kubelet
 
 
 def etcd(tools: Tools, data: Path, port: int) -> list[str]:
@@ -46,15 +65,18 @@ def etcd(tools: Tools, data: Path, port: int) -> list[str]:
     ]
 
 
-def api_server(tools: Tools, files: ApiServerFiles, port: int, etcd_port: int) -> list[str]:
+def api_server(tools: Tools, files: ApiServerFiles, network: Network, port: int, etcd_port: int) -> list[str]:
+    kubelet = [
+        f"--kubelet-client-certificate={files.kubelet_client.certificate}",
+        f"--kubelet-client-key={files.kubelet_client.key}",
+        "--kubelet-preferred-address-types=InternalIP",
+    ] if files.kubelet_client else []  # fmt: skip
     return [
         str(tools.kube_apiserver),
         f"--etcd-servers=http://127.0.0.1:{etcd_port}",
-        "--bind-address=127.0.0.1",
+        f"--bind-address={network.address}",
         f"--secure-port={port}",
-        # A loopback address is refused here. Nothing in this cluster ever connects to it, so an
-        # address for documentation does, and a machine without a network can run it.
-        "--advertise-address=192.0.2.1",
+        f"--advertise-address={network.advertised}",
         f"--cert-dir={files.certificates}",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
         "--api-audiences=https://kubernetes.default.svc.cluster.local",
@@ -62,12 +84,13 @@ def api_server(tools: Tools, files: ApiServerFiles, port: int, etcd_port: int) -
         f"--service-account-signing-key-file={files.signing_key}",
         f"--token-auth-file={files.tokens}",
         "--authorization-mode=Node,RBAC",
-        "--service-cluster-ip-range=10.96.0.0/12",
+        f"--service-cluster-ip-range={network.services}",
         "--allow-privileged=true",
         f"--audit-policy-file={files.audit_policy}",
         f"--audit-log-path={files.audit_log}",
         "--audit-log-maxsize=100",
         "--audit-log-maxbackup=3",
+        *kubelet,
     ]
 
 
@@ -75,8 +98,6 @@ def controller_manager(tools: Tools, files: ApiServerFiles, kubeconfig: Path, pl
     return [
         str(tools.kube_controller_manager),
         f"--kubeconfig={kubeconfig}",
-        # Claims have no volumes here; see settings/claim-stages.yaml.
-        "--controllers=*,-persistentvolume-binder-controller",
         f"--service-account-private-key-file={files.signing_key}",
         f"--root-ca-file={files.certificates / 'apiserver.crt'}",
         "--use-service-account-credentials=true",
@@ -84,9 +105,6 @@ def controller_manager(tools: Tools, files: ApiServerFiles, kubeconfig: Path, pl
         "--secure-port=0",
         # Else it makes a folder under /usr/libexec.
         f"--flex-volume-plugin-dir={plugins}",
-        # The node is not real: kwok dead for a minute must not make its pods unready, for no
-        # kubelet would ever make them ready again.
-        "--node-monitor-grace-period=24h",
         # The ordinary 20 requests a second are for clusters that others share.
         "--kube-api-qps=500",
         "--kube-api-burst=1000",
@@ -96,16 +114,3 @@ def controller_manager(tools: Tools, files: ApiServerFiles, kubeconfig: Path, pl
 
 def scheduler(tools: Tools, configuration: Path) -> list[str]:
     return [str(tools.kube_scheduler), f"--config={configuration}", "--secure-port=0"]
-
-
-def kwok(tools: Tools, kubeconfig: Path, configuration: Path, node: str) -> list[str]:
-    return [
-        str(tools.kwok),
-        f"--kubeconfig={kubeconfig}",
-        f"--config={configuration}",
-        f"--manage-single-node={node}",
-        # With a lease, a kwok that is started after a crash waits 40 s for its dead predecessor.
-        "--node-lease-duration-seconds=0",
-        "--cidr=10.128.0.0/9",
-        "--node-ip=192.0.2.2",
-    ]

@@ -1,16 +1,19 @@
-"""The two made-up customers of a place, and the tokens file by which the API knows them."""
+"""The two made-up customers of a place: accounts in its database, and their API tokens."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import secrets
 import uuid
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
+from control_plane.domain.accounts import Scope
+from control_plane.use_cases.create_token import digest_of, new_token, prefix_of
+from dev.machine import database
 from dev.machine.place import Place
 from dev.machine.private_files import write_private
+
+# The first sells stores, as tests and people with many of them do; the second is an ordinary customer.
+_PLANS = ("partner", "standard")
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class Customer:
     """Somebody who may call the API."""
 
     id: str  # a uuid
+    plan: str
     token: str  # in clear, for the Authorization header
 
 
@@ -25,14 +29,29 @@ def customers(place: Place) -> list[Customer]:
     """The place's customers, made at the first call."""
     path = place.data / "customers.json"
     if not path.exists():
-        made = [Customer(str(uuid.uuid4()), secrets.token_urlsafe(32)) for _ in range(2)]
+        made = [Customer(str(uuid.uuid4()), plan, new_token()) for plan in _PLANS]
         write_private(path, json.dumps([asdict(one) for one in made], indent=2))
     return [Customer(**one) for one in json.loads(path.read_text())]
 
 
-def tokens_file(place: Place) -> Path:
-    """The file for create_store: sha256 of each token, in hex, to the customer's id."""
-    path = place.data / "tokens.json"
-    known = {hashlib.sha256(one.token.encode()).hexdigest(): one.id for one in customers(place)}
-    write_private(path, json.dumps(known, indent=2))
-    return path
+def register(place: Place, url: str) -> None:
+    """Make their accounts and tokens in the database, where they are not there. `url` is an operator's."""
+    connection = database.connect(url)
+    try:
+        for one in customers(place):
+            connection.run(
+                "INSERT INTO accounts (id, plan) VALUES (:id, :plan) ON CONFLICT DO NOTHING",
+                id=one.id,
+                plan=one.plan,
+            )
+            connection.run(
+                "INSERT INTO tokens (id, account_id, name, prefix, digest, scopes)"
+                " VALUES (:id, :id, 'of this place', :prefix, decode(:digest, 'hex'),"
+                " CAST(:scopes AS text[])) ON CONFLICT DO NOTHING",
+                id=one.id,
+                prefix=prefix_of(one.token),
+                digest=digest_of(one.token),
+                scopes=[scope.value for scope in Scope],
+            )
+    finally:
+        connection.close()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pg8000.native
 
 OWNER = "urumi_owner"
-USERS = ("create_store", "provision", "reconcile", "operator")
+USERS = ("create_store", "provision", "reconcile", "billing_event", "operator")
 _MAY_NOT = "42501"  # insufficient_privilege
 
 # What was made before there was an owner is handed over, so that a place need not begin anew.
@@ -171,7 +171,11 @@ def _logins(place: Place) -> _Logins:
         passwords = {user: secrets.token_hex(24) for user in (OWNER, *USERS)}
         _write(place, _Logins(secrets.token_hex(4), passwords))
     known = json.loads(_file(place).read_text())
-    return _Logins(known["suffix"], known["passwords"], tuple(known["servers"]))
+    logins = _Logins(known["suffix"], known["passwords"], tuple(known["servers"]))
+    if new := {user: secrets.token_hex(24) for user in USERS if user not in logins.passwords}:
+        logins = replace(logins, passwords={**logins.passwords, **new})
+        _write(place, logins)
+    return logins
 
 
 def _write(place: Place, logins: _Logins) -> None:

@@ -10,37 +10,52 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.cluster.cluster import Cluster
 from dev.machine import processes, topics
-from dev.machine.customers import tokens_file
 from dev.machine.digests import digest
+from dev.machine.keys import Keys
 from dev.machine.place import CHECKOUT, Place
 from dev.machine.serving import Command, port_of, serve
 from dev.machine.waiting import http_status
 
-BASE_DOMAIN = "localhost:8088"
+BASE_DOMAIN = "localhost"  # every name below it is this machine, in browsers too
 PROVISION = {"kind": "ServiceAccount", "name": "provision", "namespace": "urumi-system"}
 # How long leases last and how soon what was lost is said again: handed on where they are set.
 PATIENCE_SETTINGS = ("URUMI_LEASE_SECONDS", "URUMI_HELM_SECONDS", "URUMI_WAKE_SECONDS")
+# With whom people may sign in: handed on to the API where they are set.
+OIDC_SETTINGS = ("URUMI_OIDC_ISSUERS", "URUMI_OIDC_CLIENT_SECRETS")
 SECONDS = 60.0
 PATIENCE = 12.0  # a function drains for 8 s after SIGTERM
 
 
+# Of Stripe: handed on to the functions of billing where they are set. Without the first, no webhook.
+STRIPE_SETTINGS = ("URUMI_STRIPE_WEBHOOK_SECRET", "URUMI_STRIPE_API_KEY", "URUMI_STRIPE_API_BASE")
+
+
 @dataclass(frozen=True)
 class Function:
-    """One function and where it listens by default."""
+    """One function and where it listens by default. Its name is its target."""
 
     name: str
     port: int
     # A path that answers without doing anything: functions-framework keeps /robots.txt from
     # functions, and GET on / would begin a pass of reconcile.
     probe: str = "/robots.txt"
+    folder: str = ""  # where its source is; empty where that has its name
+
+    @property
+    def source(self) -> Path:
+        """The folder of its source."""
+        return CHECKOUT / "functions" / (self.folder or self.name)
 
 
 FUNCTIONS = (
     Function("create_store", 8080, "/healthz"),
     Function("provision", 8081),
     Function("reconcile", 8082),
+    Function("billing_event", 8083),
 )
+WEBHOOK = Function("stripe_webhook", 8084, folder="billing_event")
 
 
 @dataclass(frozen=True)
@@ -50,7 +65,8 @@ class Surroundings:
     database_urls: Mapping[str, str]  # by function: each has its own role
     emulator: str  # host:port
     kubeconfigs: Mapping[str, Path]  # by identity: each function has its own
-    helm: Path
+    cluster: Cluster
+    keys: Keys
 
 
 def up(place: Place, around: Surroundings) -> dict[str, str]:
@@ -58,15 +74,19 @@ def up(place: Place, around: Surroundings) -> dict[str, str]:
 
     Returns the base URL of each. Raises MachineError.
     """
+    wanted = (*FUNCTIONS, WEBHOOK) if os.environ.get(STRIPE_SETTINGS[0]) else FUNCTIONS
     with ThreadPoolExecutor() as threads:
-        ports = threads.map(lambda one: _up(place, one, settings(place, one.name, around)), FUNCTIONS)
-    return {one.name: f"http://127.0.0.1:{port}" for one, port in zip(FUNCTIONS, ports, strict=True)}
+        ports = threads.map(lambda one: _up(place, one, settings(one.name, around)), wanted)
+    return {one.name: f"http://127.0.0.1:{port}" for one, port in zip(wanted, ports, strict=True)}
 
 
 def down(place: Place) -> None:
     """Stop all functions at the same time, letting them drain."""
     with ThreadPoolExecutor() as threads:
-        list(threads.map(lambda one: processes.stop(place, one.name, patience=PATIENCE), FUNCTIONS))
+        stopped = threads.map(
+            lambda one: processes.stop(place, one.name, patience=PATIENCE), (*FUNCTIONS, WEBHOOK)
+        )
+        list(stopped)
 
 
 def answers(function: Function, port: int) -> bool:
@@ -75,43 +95,58 @@ def answers(function: Function, port: int) -> bool:
     return status == 200 if function.name == "create_store" else status is not None
 
 
-def settings(place: Place, name: str, around: Surroundings) -> dict[str, str]:
+def settings(name: str, around: Surroundings) -> dict[str, str]:
     """The settings of one function: what all have, and its own."""
+    shops = {"URUMI_BASE_DOMAIN": f"{BASE_DOMAIN}:{around.cluster.front_door}"}
+    billing = {**shops, **{each: os.environ[each] for each in STRIPE_SETTINGS if os.environ.get(each)}}
+    stores = {"login": {"keys": around.keys.public}, **around.cluster.values}
+    shared = {"URUMI_CELL_VALUES": json.dumps(stores)}
     own = {
         "create_store": lambda: {
-            "URUMI_API_TOKENS_FILE": str(tokens_file(place)),
-            "URUMI_BASE_DOMAIN": BASE_DOMAIN,
+            **shops,
+            "URUMI_CREDENTIALS_KEYS": around.keys.sealing,
+            "URUMI_LOGIN_KEYS": json.dumps(around.keys.login),
+            **{each: os.environ[each] for each in OIDC_SETTINGS if each in os.environ},
         },
         "provision": lambda: {
             "KUBECONFIG": str(around.kubeconfigs[name]),
-            "URUMI_HELM": str(around.helm),
+            "URUMI_HELM": str(around.cluster.helm),
             "URUMI_CHART": str(CHECKOUT / "chart"),
             "URUMI_CELL_IDENTITY": json.dumps(PROVISION),
+            **shared,
+            "URUMI_CREDENTIALS_KEYS": around.keys.sealing,
         },
-        "reconcile": lambda: {"KUBECONFIG": str(around.kubeconfigs[name])},
+        "reconcile": lambda: {**shops, **shared, "KUBECONFIG": str(around.kubeconfigs[name])},
+        "billing_event": lambda: billing,
+        "stripe_webhook": lambda: billing,
     }
     return {
-        "DATABASE_URL": around.database_urls[name],
+        "DATABASE_URL": around.database_urls["billing_event" if name == WEBHOOK.name else name],
         "PUBSUB_PROJECT_ID": topics.PROJECT,
         "PUBSUB_EMULATOR_HOST": around.emulator,
         "URUMI_CELL": "local",
         **own[name](),
-        **{each: os.environ[each] for each in PATIENCE_SETTINGS if each in os.environ},
+        **{each: os.environ[each] for each in (*PATIENCE_SETTINGS, "URUMI_PLANS") if each in os.environ},
     }
+
+
+def public(name: str, port: int) -> dict[str, str]:
+    """Where browsers find the API: by the name whose Secure cookies they keep without https."""
+    return {"URUMI_PUBLIC_URL": f"http://localhost:{port}"} if name == "create_store" else {}
 
 
 def _up(place: Place, function: Function, own: Mapping[str, str]) -> int:
     environment = {
         **own,
         "FUNCTION_TARGET": function.name,
-        "FUNCTION_SOURCE": f"functions/{function.name}/main.py",
+        "FUNCTION_SOURCE": str((function.source / "main.py").relative_to(CHECKOUT)),
         "HOST": "127.0.0.1",
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": os.environ.get("HOME", "/"),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
     }
-    code = [CHECKOUT / "control_plane", CHECKOUT / "functions" / function.name, CHECKOUT / "requirements.txt"]
+    code = [CHECKOUT / "control_plane", function.source, CHECKOUT / "requirements.txt"]
     # A function reads its kubeconfig once: another server or token takes a new process.
     kubeconfig = Path(own["KUBECONFIG"]).read_text() if "KUBECONFIG" in own else ""
     wanted = digest(code, {**environment, "kubeconfig": kubeconfig})
@@ -124,7 +159,8 @@ def _up(place: Place, function: Function, own: Mapping[str, str]) -> int:
         function.name,
         port=function.port,
         command=lambda port: Command(
-            [sys.executable, "-m", "control_plane.launcher"], {**environment, "PORT": str(port)}
+            [sys.executable, "-m", "control_plane.launcher"],
+            {**environment, "PORT": str(port), **public(function.name, port)},
         ),
         answers=lambda port: answers(function, port),
         seconds=SECONDS,

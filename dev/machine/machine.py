@@ -15,17 +15,18 @@ from typing import TypeVar
 from dev.cluster.lock import locked
 from dev.machine import (
     clusters,
+    customers,
     database_roles,
     emulator,
     environment,
     functions,
+    keys,
     migrations,
     postgres,
     postgres_home,
     processes,
     topics,
 )
-from dev.machine.customers import customers
 from dev.machine.digests import digest
 from dev.machine.place import Place
 
@@ -33,6 +34,7 @@ T = TypeVar("T")
 Say = Callable[[str], None]
 
 TICKER = "ticker"
+WEBHOOK = functions.WEBHOOK.name
 
 
 def up(place: Place, say: Say) -> dict[str, str]:
@@ -52,20 +54,24 @@ def up(place: Place, say: Say) -> dict[str, str]:
             logins,
             broker.address,
             kubeconfigs,
-            made.helm,
+            made,
+            keys.keys(place),
         )
         bases = functions.up(place, around)
         topics.ensure(
             broker.address,
             provision=_seen_from(broker, bases["provision"]),
             reconcile=_seen_from(broker, bases["reconcile"]),
+            billing_event=_seen_from(broker, bases["billing_event"]),
         )
         _tick(place, bases["reconcile"])
         values = {
             "URUMI_API_URL": bases["create_store"],
-            "URUMI_API_TOKEN": customers(place)[0].token,
+            "URUMI_API_TOKEN": customers.customers(place)[0].token,
             "URUMI_PROVISION_URL": bases["provision"],
             "URUMI_RECONCILE_URL": bases["reconcile"],
+            "URUMI_BILLING_EVENT_URL": bases["billing_event"],
+            **({"URUMI_STRIPE_WEBHOOK_URL": bases[WEBHOOK]} if WEBHOOK in bases else {}),
             "DATABASE_URL": url,  # the admin's: for people, never for a function
             "URUMI_OPERATOR_DATABASE_URL": logins["operator"],
             "PUBSUB_EMULATOR_HOST": broker.address,
@@ -122,7 +128,9 @@ def _stop_all(place: Place, say: Say) -> None:
 def _database(place: Place, say: Say) -> tuple[str, Mapping[str, str]]:
     url = postgres.up(place, say)
     migrations.migrate(place, url, say)
-    return url, database_roles.urls(place, url)
+    logins = database_roles.urls(place, url)
+    customers.register(place, logins["operator"])
+    return url, logins
 
 
 def _tick(place: Place, reconcile: str) -> None:

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -160,7 +161,8 @@ def _end_leftovers(place: Place, data: Path, socket: Path) -> None:
     processes.stop(place, PART, how=signal.SIGINT, patience=30)
     left = [process for process in psutil.process_iter() if _works_in(process, data)]
     for process in left:
-        process.send_signal(signal.SIGQUIT)
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGQUIT)
     if alive := [process for process in left if not processes.await_end(process, 10)]:
         raise MachineError(f"process {alive[0].pid} still works on {data}: end it, then try again")
     for lock in (data / "postmaster.pid", *socket.iterdir()):

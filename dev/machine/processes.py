@@ -140,16 +140,14 @@ def await_end(process: psutil.Process, patience: float) -> bool:
     A zombie has ended: it waits for its parent only, which may take its time.
     """
     deadline = time.monotonic() + patience
-    while True:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(process.pid, os.WNOHANG)  # if it is a child of this very process
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                if time.monotonic() > deadline:
-                    return False
-                time.sleep(PAUSE)
-                continue
-        return True
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(PAUSE)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)  # if it was a child of this very process
+    return True
 
 
 def _await(process: psutil.Process, patience: float) -> None:

@@ -35,8 +35,9 @@ def serve(
     seconds: float,
     digest: str = "",
     folder: Path = CHECKOUT,
+    host: str = "127.0.0.1",
 ) -> int:
-    """Start `command(port)`, wait until it answers, and return the port it listens on.
+    """Start `command(port)`, wait until it answers, and return the port on `host` that it listens on.
 
     `port` is the default: the place's own from last time comes first, another one if it is
     taken. Raises MachineError when the part dies or does not answer within `seconds`.
@@ -49,7 +50,7 @@ def serve(
             part,
             made.argv,
             environment=made.environment,
-            address=f"127.0.0.1:{chosen}",
+            address=f"{host}:{chosen}",
             digest=digest,
             folder=folder,
         )

@@ -38,7 +38,9 @@ def status(place: Place) -> list[PartStatus]:
 
 def parts(place: Place) -> list[str]:
     """The names of all parts."""
-    functions_ = (one.name for one in functions.FUNCTIONS)
+    functions_ = [one.name for one in functions.FUNCTIONS]
+    if processes.record_of(place, functions.WEBHOOK.name):  # only where there is a secret of Stripe's
+        functions_.append(functions.WEBHOOK.name)
     return [postgres.PART, emulator.PART, *clusters.parts(place), *functions_, "ticker"]
 
 
@@ -54,11 +56,12 @@ def _look(place: Place, part: str, outside: str | None) -> PartStatus:
 
 
 def _answers(record: processes.Running) -> bool:
-    function = next((one for one in functions.FUNCTIONS if one.name == record.name), None)
+    ours = (*functions.FUNCTIONS, functions.WEBHOOK)
+    function = next((one for one in ours if one.name == record.name), None)
     if function:
         return functions.answers(function, port_of(record))
-    port = record.address.rpartition(":")[2].partition("/")[0]
-    return not port.isdigit() or _listens("127.0.0.1", int(port))
+    host, _, port = record.address.partition("/")[0].rpartition(":")
+    return not port.isdigit() or _listens(host, int(port))
 
 
 def _listens(host: str, port: int) -> bool:

@@ -14,17 +14,26 @@ from typing import Any
 from dev.machine.errors import MachineError
 
 PROJECT = "urumi-local"
-TOPICS = ("store-intents", "store-intents-dead", "rollouts")
+TOPICS = (
+    "store-intents",
+    "store-intents-dead",
+    "rollouts",
+    "billing-events",
+    "billing-events-dead",
+    "store-events",
+)
 DRAIN_SECONDS = 60  # what a pass pulled and did not park before it died comes again after this
+FACT_SECONDS = 30  # what billing's function did not acknowledge before it died comes again after this
+FACT_ATTEMPTS = 100  # the most that there is: nobody else has a fact
 ACK_SECONDS = 600  # the emulator redelivers beside a request that still runs when this is over
 
 
-def ensure(address: str, *, provision: str, reconcile: str) -> None:
-    """Make what is missing and point the pushes at the two base URLs. Raises MachineError.
+def ensure(address: str, *, provision: str, reconcile: str, billing_event: str) -> None:
+    """Make what is missing and point the pushes at the base URLs. Raises MachineError.
 
     `address` is the emulator's host:port.
     """
-    wanted = subscriptions(provision=provision, reconcile=reconcile)
+    wanted = subscriptions(provision=provision, reconcile=reconcile, billing_event=billing_event)
     host, _, port = address.rpartition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=10)
     try:
@@ -39,33 +48,55 @@ def ensure(address: str, *, provision: str, reconcile: str) -> None:
         connection.close()
 
 
-def subscriptions(*, provision: str, reconcile: str) -> dict[str, dict[str, Any]]:
+def subscriptions(*, provision: str, reconcile: str, billing_event: str) -> dict[str, dict[str, Any]]:
     """The REST bodies of all subscriptions, by name.
 
-    The push to provision ends in the topic's path, from which functions-framework tells the
-    event's source.
+    A push to a function that reads messages ends in the topic's path, from which functions-framework
+    tells the event's source.
     """
     return {
-        "store-intents-provision": {
-            "topic": _full("topics/store-intents"),
-            "pushConfig": {"pushEndpoint": f"{provision}/{_full('topics/store-intents')}"},
-            "ackDeadlineSeconds": ACK_SECONDS,
-            "deadLetterPolicy": {
-                "deadLetterTopic": _full("topics/store-intents-dead"),
-                "maxDeliveryAttempts": 10,
-            },
-            "retryPolicy": {"minimumBackoff": "10s", "maximumBackoff": "600s"},
-        },
-        "store-intents-dead": {
-            "topic": _full("topics/store-intents-dead"),
-            "ackDeadlineSeconds": DRAIN_SECONDS,
-        },
+        "store-intents-provision": _read(
+            "store-intents",
+            provision,
+            within=ACK_SECONDS,
+            attempts=10,
+            retryPolicy={"minimumBackoff": "10s", "maximumBackoff": "600s"},
+        ),
+        # Without a retry policy: the emulator has one deliver nothing more after a few refusals. Nobody else
+        # has a fact, as a pass has an intent.
+        "store-intents-dead": _dead("store-intents"),
+        "billing-events-billing-event": _read(
+            "billing-events",
+            billing_event,
+            within=FACT_SECONDS,
+            attempts=FACT_ATTEMPTS,
+        ),
+        "billing-events-dead": _dead("billing-events"),
         "rollouts-reconcile": {
             "topic": _full("topics/rollouts"),
             "pushConfig": {"pushEndpoint": f"{reconcile}/"},
             "ackDeadlineSeconds": ACK_SECONDS,
         },
     }
+
+
+def _read(topic: str, base: str, *, within: int, attempts: int, **more: Any) -> dict[str, Any]:
+    """Pushes to a function, and what it never acknowledges ends on the topic for that."""
+    return {
+        "topic": _full(f"topics/{topic}"),
+        "pushConfig": {"pushEndpoint": f"{base}/{_full(f'topics/{topic}')}"},
+        "ackDeadlineSeconds": within,
+        "deadLetterPolicy": {
+            "deadLetterTopic": _full(f"topics/{topic}-dead"),
+            "maxDeliveryAttempts": attempts,
+        },
+        **more,
+    }
+
+
+def _dead(topic: str) -> dict[str, Any]:
+    """Where reconcile finds what was delivered in vain."""
+    return {"topic": _full(f"topics/{topic}-dead"), "ackDeadlineSeconds": DRAIN_SECONDS}
 
 
 def _correct(connection: http.client.HTTPConnection, name: str, body: Mapping[str, Any]) -> None:

@@ -48,8 +48,8 @@ def parked(platform: Platform, *bodies: bytes) -> list[DeadLetter]:
 
 def refused(platform: Platform) -> DeadLetter:
     store = platform.create("pottery")
-    platform.releases.errors = [PermanentError("the chart was refused")]
-    platform.deliver(store.id)
+    platform.releases.errors = [PermanentError("the chart was refused")] * 2
+    platform.give_up(store.id)
     return platform.letters.letters(answered=False, limit=1)[0]
 
 
@@ -127,7 +127,7 @@ def test_answering_twice_is_an_error(platform):
 
 def test_a_letter_whose_store_goes_its_way_says_what_to_do(platform):
     letter = refused(platform)
-    platform.delete(letter.store_id)
+    platform.purge(letter.store_id)
     done = run("requeue", str(letter.id))
     assert done.exit_code == 1
     assert f"urumi queue discard {letter.id}" in done.stderr

@@ -28,6 +28,21 @@ STORE = {
     "created_at": "2026-11-24T04:00:00+00:00",
     "updated_at": "2026-11-24T04:00:00+00:00",
     "ready_at": None,
+    "holds": [],
+    "removal_at": None,
+    "former_hostname": None,
+    "former_until": None,
+    "notice": "",
+    "possible": ["rename", "change-plan", "delete"],
+}
+PAYING = {
+    "id": "sub_42",
+    "status": "past-due",
+    "since": "2026-04-01T12:00:07Z",
+    "plan": "standard",
+    "trial_ends_at": None,
+    "next": {"at": "2026-04-08T12:00:07Z", "then": "suspended"},
+    "note": "",
 }
 PROBLEM = {"type": "t", "title": "Invalid request", "detail": "at least 3 characters", "field": "name"}
 
@@ -63,7 +78,7 @@ def run(*words: str):
 
 
 def test_create_sends_what_was_asked_and_shows_json(fake):
-    fake.will("POST", "/stores", STORE, status=202)
+    fake.will("POST", "/v1/stores", STORE, status=202)
     done = run("create", "shop", "--title", "Käse & Co", "--key", "k1", "--json")
     assert done.exit_code == 0
     assert json.loads(done.stdout) == STORE
@@ -78,7 +93,7 @@ def test_create_sends_what_was_asked_and_shows_json(fake):
 
 
 def test_a_problem_is_one_line_with_title_detail_and_field(fake):
-    fake.will("POST", "/stores", PROBLEM, status=422)
+    fake.will("POST", "/v1/stores", PROBLEM, status=422)
     done = run("create", "ab")
     assert done.exit_code == 1
     assert done.stderr == "error: Invalid request: at least 3 characters (field: name)\n"
@@ -86,7 +101,7 @@ def test_a_problem_is_one_line_with_title_detail_and_field(fake):
 
 
 def test_an_answer_without_a_problem_is_told_as_well(fake):
-    fake.answers["GET", "/stores"] = [httpx.Response(502, text="<html>")]
+    fake.answers["GET", "/v1/stores"] = [httpx.Response(502, text="<html>")]
     assert "answered 502" in run("list").stderr
 
 
@@ -95,7 +110,7 @@ def test_list_goes_through_all_pages(fake):
         {"stores": [STORE], "next_cursor": "c2"},
         {"stores": [{**STORE, "name": "two"}], "next_cursor": None},
     ]
-    fake.will("GET", "/stores", *pages)
+    fake.will("GET", "/v1/stores", *pages)
     done = run("list", "--json", "--state", "ready")
     assert [one["name"] for one in json.loads(done.stdout)["stores"]] == ["shop", "two"]
     assert [dict(one.url.params) for one in fake.requests] == [
@@ -107,13 +122,15 @@ def test_list_goes_through_all_pages(fake):
 def test_a_name_finds_the_store_that_lives(fake):
     dead = {**STORE, "id": str(uuid.UUID(int=8)), "state": "DELETED"}
     longer = {**STORE, "id": str(uuid.UUID(int=9)), "name": "shop-2"}
-    fake.will("GET", "/stores", {"stores": [longer, dead, STORE], "next_cursor": None})
-    fake.will("GET", f"/stores/{ID}/events", {"events": []})
-    assert json.loads(run("show", "shop", "--json").stdout)["id"] == ID
+    fake.will("GET", "/v1/stores", {"stores": [longer, dead, STORE], "next_cursor": None})
+    fake.will("GET", f"/v1/stores/{ID}", {**STORE, "subscription": PAYING})
+    fake.will("GET", f"/v1/stores/{ID}/events", {"events": []})
+    shown = json.loads(run("show", "shop", "--json").stdout)
+    assert (shown["id"], shown["subscription"]) == (ID, PAYING)
 
 
 def test_an_unknown_name_is_an_error(fake):
-    fake.will("GET", "/stores", {"stores": [], "next_cursor": None})
+    fake.will("GET", "/v1/stores", {"stores": [], "next_cursor": None})
     done = run("show", "nosuch")
     assert done.exit_code == 1
     assert "no store 'nosuch'" in done.stderr
@@ -126,14 +143,73 @@ def test_an_unknown_name_is_an_error(fake):
         (["QUEUED", "PROVISIONING", "FAILED"], 1),
         (["QUEUED", "DELETED"], 1),
         (["DELETING", "DELETED"], 0),
+        (["QUEUED", "SUSPENDED"], 1),
     ],
 )
 def test_watch_succeeds_only_when_the_store_ends_as_wanted(fake, states, code):
-    seen = [{**STORE, "state": state, "observed_generation": int(state == "READY")} for state in states]
-    fake.will("GET", f"/stores/{ID}", *seen)
+    rests = ("READY", "SUSPENDED")
+    seen = [{**STORE, "state": state, "observed_generation": int(state in rests)} for state in states]
+    fake.will("GET", f"/v1/stores/{ID}", *seen)
     done = run("watch", ID)
     assert done.exit_code == code
     assert [line.split()[1] for line in done.stderr.splitlines()] == states
+
+
+@pytest.mark.parametrize("off", [{"holds": ["owner"]}, {"removal_at": "2026-12-26T04:00:00Z"}])
+def test_watch_of_what_was_switched_off_succeeds_when_it_is_suspended(fake, off):
+    asked = {**STORE, **off, "generation": 2, "observed_generation": 1}
+    seen = [
+        {**asked, "state": "READY"},
+        {**asked, "state": "UPDATING"},
+        {**asked, "state": "SUSPENDED", "observed_generation": 2},
+    ]
+    fake.will("GET", f"/v1/stores/{ID}", *seen)
+    assert run("watch", ID).exit_code == 0
+
+
+def test_show_tells_what_holds_it_and_what_can_be_asked(fake):
+    off = {"holds": ["billing", "owner"], "removal_at": "2026-12-26T04:00:00Z", "notice": "past-due"}
+    moved = {"former_hostname": "pots-ab12.localhost:8088", "former_until": "2026-12-24T04:00:00Z"}
+    fake.will("GET", f"/v1/stores/{ID}", {**STORE, **off, **moved})
+    fake.will("GET", f"/v1/stores/{ID}/events", {"events": []})
+    shown = dict(line.split(maxsplit=1) for line in run("show", ID).stdout.splitlines()[:19] if line)
+    assert shown["held_by"] == "billing, owner"
+    assert shown["possible"] == "rename, plan, delete"
+    assert {name: shown[name] for name in (*off, *moved) if name != "holds"} == {
+        name: value for name, value in {**off, **moved}.items() if name != "holds"
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "sub_42: past due since 2026-04-01; suspended on 2026-04-08 unless it is paid"),
+        (
+            {"status": "canceled", "next": {"at": "2026-05-01T12:00:07Z", "then": "removed"}},
+            "sub_42: canceled since 2026-04-01; removed for good on 2026-05-01 unless it is paid",
+        ),
+        (
+            {"status": "trialing", "next": {"at": "2026-04-15T12:00:07Z", "then": "notice"}},
+            "sub_42: trialing since 2026-04-01; its administrators get a notice on 2026-04-15"
+            " unless it is paid",
+        ),
+        ({"status": "active", "next": None}, "sub_42: active since 2026-04-01"),
+        ({"status": "active", "next": None, "note": "no plan"}, "sub_42: active since 2026-04-01; no plan"),
+        ({"status": "not-begun", "since": None, "next": None}, "sub_42: not begun"),
+    ],
+)
+def test_show_tells_the_subscription_and_what_comes_next(fake, changes, says):
+    fake.will("GET", f"/v1/stores/{ID}", {**STORE, "subscription": {**PAYING, **changes}})
+    fake.will("GET", f"/v1/stores/{ID}/events", {"events": []})
+    shown = dict(line.split(maxsplit=1) for line in run("show", ID).stdout.splitlines() if line)
+    assert (shown["plan"], shown["subscription"]) == ("standard", says)
+    assert [each.url.path for each in fake.requests] == [f"/v1/stores/{ID}", f"/v1/stores/{ID}/events"]
+
+
+def test_show_says_nothing_of_a_subscription_where_there_is_none(fake):
+    fake.will("GET", f"/v1/stores/{ID}", {**STORE, "subscription": None})
+    fake.will("GET", f"/v1/stores/{ID}/events", {"events": []})
+    assert "subscription" not in run("show", ID).stdout
 
 
 def test_ready_at_an_older_generation_is_not_the_end():

@@ -52,10 +52,10 @@ def _quiet(_: str) -> None:
     pass
 
 
-def test_all_tools_are_built_once(machine):
+def test_the_tools_of_a_provider_are_built_once(machine):
     calls = machine()
     said: list[str] = []
-    tools = build.tools(said.append)
+    tools = build.tools(build.SIMULATED, said.append)
     assert (tools.kube_apiserver.read_text(), tools.helm.read_text(), tools.etcd.read_text()) == (
         "built\n",
     ) * 3
@@ -64,16 +64,26 @@ def test_all_tools_are_built_once(machine):
     first = calls.read_text()
     assert first.count("\n") == 6
     again: list[str] = []
-    assert build.tools(again.append) == tools
+    assert build.tools(build.SIMULATED, again.append) == tools
     assert calls.read_text() == first
     assert again == []
+
+
+def test_another_provider_builds_only_what_it_has_beside(machine):
+    calls = machine()
+    build.tools(build.SIMULATED, _quiet)
+    tools = build.tools(build.NODE, _quiet)
+    built = [line.split()[-1] for line in calls.read_text().splitlines()]
+    assert len(built) == len(set(built))
+    assert {"k8s.io/kubernetes/cmd/kubelet", "urumi.local/cluster/volumes"} <= set(built)
+    assert {(tools.folder / "ctr").read_text(), tools.pause.read_text()} == {"built\n"}
 
 
 def test_helm_alone_is_enough_for_clusters_of_others(machine):
     calls = machine()
     assert build.helm(_quiet).exists()
     assert calls.read_text().count("\n") == 1
-    build.tools(_quiet)
+    build.tools(build.NODE, _quiet)
     assert calls.read_text().count("helm.sh/helm/v4/cmd/helm\n") == 1
 
 

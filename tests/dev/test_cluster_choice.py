@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dev.cluster import existing, kind, providers
+from dev.cluster import existing, providers
 from dev.cluster.cluster import ClusterError
 from dev.cluster.existing import Existing
 from dev.cluster.kind import Kind
+from dev.cluster.node.provider import Node
 from dev.cluster.simulated import Simulated
 from dev.machine.place import Place
 
@@ -48,8 +49,9 @@ def _kubeconfig(file: Path, *contexts: str, current: str = "") -> Path:
 def fits(monkeypatch):
     """Say which providers fit, by their reasons not to."""
 
-    def set_reasons(*, kind: str | None, simulated: str | None) -> None:
+    def set_reasons(*, kind: str | None, node: str | None, simulated: str | None) -> None:
         monkeypatch.setattr(Kind, "unfit", lambda _: kind)
+        monkeypatch.setattr(Node, "unfit", lambda _: node)
         monkeypatch.setattr(Simulated, "unfit", lambda _: simulated)
 
     return set_reasons
@@ -57,20 +59,24 @@ def fits(monkeypatch):
 
 class TestChoice:
     def test_kind_comes_first_where_it_fits(self, fits):
-        fits(kind=None, simulated=None)
+        fits(kind=None, node=None, simulated=None)
         assert providers.choose(None).name == "kind"
 
-    def test_simulated_where_kind_does_not_fit(self, fits):
-        fits(kind="no Docker", simulated=None)
+    def test_a_node_where_there_is_no_docker(self, fits):
+        fits(kind="no Docker", node=None, simulated=None)
+        assert providers.choose(None).name == "node"
+
+    def test_simulated_where_no_pod_can_be_real(self, fits):
+        fits(kind="no Docker", node="not root", simulated=None)
         assert providers.choose("").name == "simulated"
 
     def test_nothing_fits_says_why_each(self, fits):
-        fits(kind="no Docker", simulated="no Go")
-        with pytest.raises(ClusterError, match=r"(?s)kind: no Docker.*simulated: no Go"):
+        fits(kind="no Docker", node="not root", simulated="no Go")
+        with pytest.raises(ClusterError, match=r"(?s)kind: no Docker.*node: not root.*simulated: no Go"):
             providers.choose(None)
 
     def test_a_kubeconfig_alone_is_not_on_purpose(self, fits, monkeypatch):
-        fits(kind=None, simulated=None)
+        fits(kind=None, node=None, simulated=None)
         monkeypatch.setenv("KUBECONFIG", "/some/file")
         assert providers.choose(None).name == "kind"
 
@@ -80,12 +86,12 @@ class TestChoice:
         assert providers.choose(None).name == "existing"
 
     def test_one_named_is_given_even_where_it_does_not_fit(self, fits):
-        fits(kind="no Docker", simulated="no Go")
+        fits(kind="no Docker", node=None, simulated="no Go")
         assert providers.choose("kind").name == "kind"
 
     def test_an_unknown_name_lists_the_known(self):
-        with pytest.raises(ClusterError, match=r"'node'.*existing, kind, simulated"):
-            providers.choose("node")
+        with pytest.raises(ClusterError, match=r"'minikube'.*existing, kind, node, simulated"):
+            providers.choose("minikube")
 
 
 class TestExisting:
@@ -138,75 +144,6 @@ class TestExisting:
         assert written["users"][0]["user"]["token"] == "of first"  # the first file that has the name wins
         assert cluster.kubeconfig.stat().st_mode & 0o077 == 0
         assert cluster.parts == ()
-
-
-STAND_IN = """#!/bin/sh
-echo "$(basename "$0") $*" >> {log}
-case "$(basename "$0") $*" in
-  "docker info") exit {info} ;;
-  "kind get clusters") echo "other"; {clusters} ;;
-  "kind get kubeconfig --name urumi") echo "the kubeconfig" ;;
-esac
-"""
-
-
-class TestKind:
-    @pytest.fixture
-    def machine(self, tmp_path, monkeypatch):
-        """Stand-ins for docker and kind that write down how they were called."""
-        log = tmp_path / "calls"
-
-        def make(*, info: int = 0, clusters: str = "true") -> Path:
-            folder = tmp_path / "bin"
-            folder.mkdir()
-            for name in ("docker", "kind"):
-                (folder / name).write_text(STAND_IN.format(log=log, info=info, clusters=clusters))
-                (folder / name).chmod(0o755)
-            monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
-            monkeypatch.setattr(kind, "answers", lambda kubeconfig, patience: True)
-            monkeypatch.setattr(kind.build, "helm", lambda say: Path("/helm"))
-            return log
-
-        return make
-
-    @pytest.fixture
-    def place(self, tmp_path):
-        (tmp_path / "place").mkdir()
-        return Place(tmp_path / "place")
-
-    def test_made_where_there_is_none(self, machine, place):
-        log = machine()
-        cluster = Kind().up(place, lambda _: None)
-        create = f"kind create cluster --name urumi --kubeconfig {place.kubeconfig} --wait 120s"
-        assert create in log.read_text().splitlines()
-        assert cluster.kubeconfig.read_text() == "the kubeconfig\n"
-        assert cluster.pods == "real"
-
-    def test_reused_and_started_where_there_is_one(self, machine, place):
-        log = machine(clusters="echo urumi")
-        Kind().up(place, lambda _: None)
-        calls = log.read_text().splitlines()
-        assert "docker start urumi-control-plane" in calls
-        assert not [call for call in calls if call.startswith("kind create")]
-
-    def test_down_stops_ours_only(self, machine, place):
-        log = machine(clusters="echo urumi")
-        Kind().down(place)
-        assert log.read_text().splitlines() == ["kind get clusters", "docker stop urumi-control-plane"]
-
-    def test_down_touches_no_other_cluster(self, machine, place):
-        log = machine()
-        Kind().down(place)
-        assert log.read_text().splitlines() == ["kind get clusters"]
-
-    def test_a_silent_engine_is_unfit(self, machine, place):
-        machine(info=1)
-        with pytest.raises(ClusterError, match="Docker engine does not answer"):
-            Kind().up(place, lambda _: None)
-
-    def test_no_docker_is_unfit(self, monkeypatch, tmp_path):
-        monkeypatch.setenv("PATH", str(tmp_path))
-        assert "install a Docker engine" in str(Kind().unfit())
 
 
 def test_no_go_makes_simulated_unfit(monkeypatch, tmp_path):

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
+import base64
 import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from dev.cluster.cluster import Cluster
 from dev.machine import emulator, environment, functions, postgres, postgres_binaries, postgres_home, topics
-from dev.machine.customers import customers, tokens_file
+from dev.machine.customers import customers
 from dev.machine.digests import digest
 from dev.machine.errors import MachineError
+from dev.machine.keys import Keys, keys
 from dev.machine.place import CHECKOUT, Place
 from dev.machine.private_files import write_private
 from dev.machine.status import status
 
 AROUND = functions.Surroundings(
-    dict.fromkeys(("create_store", "provision", "reconcile"), "postgresql+pg8000://u:p@h/d"),
+    dict.fromkeys(("create_store", "provision", "reconcile", "billing_event"), "postgresql+pg8000://u:p@h/d"),
     "127.0.0.1:8085",
     dict.fromkeys(("provision", "reconcile"), Path("/k")),
-    Path("/helm"),
+    Cluster("node", Path("/k"), Path("/helm"), "real", (), front_door=8090, values={"plugins": ["tea"]}),
+    Keys("a-sealing-key", {"k1": base64.b64encode(bytes(32)).decode()}),
 )
 SHARED = {"DATABASE_URL", "PUBSUB_PROJECT_ID", "PUBSUB_EMULATOR_HOST", "URUMI_CELL"}
 
@@ -34,23 +37,51 @@ def place(tmp_path):
 @pytest.mark.parametrize(
     ("name", "own"),
     [
-        ("create_store", {"URUMI_API_TOKENS_FILE", "URUMI_BASE_DOMAIN"}),
-        ("provision", {"KUBECONFIG", "URUMI_HELM", "URUMI_CHART", "URUMI_CELL_IDENTITY"}),
-        ("reconcile", {"KUBECONFIG"}),
+        ("create_store", {"URUMI_BASE_DOMAIN", "URUMI_CREDENTIALS_KEYS", "URUMI_LOGIN_KEYS"}),
+        (
+            "provision",
+            {
+                "KUBECONFIG",
+                "URUMI_HELM",
+                "URUMI_CHART",
+                "URUMI_CELL_IDENTITY",
+                "URUMI_CELL_VALUES",
+                "URUMI_CREDENTIALS_KEYS",
+            },
+        ),
+        ("reconcile", {"KUBECONFIG", "URUMI_BASE_DOMAIN", "URUMI_CELL_VALUES"}),
+        ("billing_event", {"URUMI_BASE_DOMAIN"}),
+        ("stripe_webhook", {"URUMI_BASE_DOMAIN"}),
     ],
 )
-def test_each_function_gets_its_own_settings_and_no_other(place, name, own):
-    assert set(functions.settings(place, name, AROUND)) == SHARED | own
+def test_each_function_gets_its_own_settings_and_no_other(name, own):
+    assert set(functions.settings(name, AROUND)) == SHARED | own
 
 
-def test_customers_stay_the_same_and_the_api_gets_no_token_in_clear(place):
-    made = customers(place)
-    assert made == customers(place)
-    path = tokens_file(place)
-    assert path.stat().st_mode & 0o777 == 0o600
-    known = json.loads(path.read_text())
-    assert known == {hashlib.sha256(one.token.encode()).hexdigest(): one.id for one in made}
-    assert len(known) == 2
+def test_what_stripe_needs_is_handed_on_to_billings_functions_only(monkeypatch):
+    for name in functions.STRIPE_SETTINGS:
+        monkeypatch.setenv(name, "set")
+    found = {
+        one.name: functions.settings(one.name, AROUND) for one in (*functions.FUNCTIONS, functions.WEBHOOK)
+    }
+    has = {name for name, theirs in found.items() if set(functions.STRIPE_SETTINGS) <= set(theirs)}
+    assert has == {"billing_event", "stripe_webhook"}
+    assert not any("STRIPE" in each for name in set(found) - has for each in found[name])
+
+
+def test_stores_have_names_at_the_front_door_and_what_their_cell_shares():
+    assert functions.settings("create_store", AROUND)["URUMI_BASE_DOMAIN"] == "localhost:8090"
+    shared = functions.settings("provision", AROUND)["URUMI_CELL_VALUES"]
+    # The public half of an Ed25519 seed of 32 zeros, as RFC 8032 makes it.
+    public = "O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik="
+    assert json.loads(shared) == {"plugins": ["tea"], "login": {"keys": {"k1": public}}}
+
+
+def test_customers_and_keys_stay_the_same_and_are_private(place):
+    assert customers(place) == customers(place)
+    assert keys(place) == keys(place)
+    for name in ("customers.json", "keys.json"):
+        assert (place.data / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_the_environment_file_survives_a_shell_and_is_private(place):
@@ -63,15 +94,27 @@ def test_the_environment_file_survives_a_shell_and_is_private(place):
     assert shell.stdout.splitlines() == list(values.values())
 
 
-def test_every_pushed_message_has_time_and_ends_as_a_dead_letter():
-    wanted = topics.subscriptions(provision="http://127.0.0.1:8081", reconcile="http://127.0.0.1:8082")
-    push = wanted["store-intents-provision"]
-    assert push["pushConfig"]["pushEndpoint"] == (
-        "http://127.0.0.1:8081/projects/urumi-local/topics/store-intents"
+@pytest.mark.parametrize(
+    ("subscription", "topic", "base", "seconds", "attempts"),
+    [
+        ("store-intents-provision", "store-intents", "http://127.0.0.1:8081", 600, 10),
+        ("billing-events-billing-event", "billing-events", "http://127.0.0.1:8083", 30, 100),
+    ],
+)
+def test_every_pushed_message_has_time_and_ends_as_a_dead_letter(
+    subscription, topic, base, seconds, attempts
+):
+    wanted = topics.subscriptions(
+        provision="http://127.0.0.1:8081",
+        reconcile="http://127.0.0.1:8082",
+        billing_event="http://127.0.0.1:8083",
     )
-    assert push["deadLetterPolicy"]["maxDeliveryAttempts"] == 10
-    assert "pushConfig" not in wanted["store-intents-dead"]
-    assert all(one["ackDeadlineSeconds"] == 600 for one in wanted.values() if "pushConfig" in one)
+    push = wanted[subscription]
+    assert push["pushConfig"]["pushEndpoint"] == f"{base}/projects/urumi-local/topics/{topic}"
+    assert push["deadLetterPolicy"]["maxDeliveryAttempts"] == attempts
+    assert push["deadLetterPolicy"]["deadLetterTopic"] == wanted[f"{topic}-dead"]["topic"]
+    assert "pushConfig" not in wanted[f"{topic}-dead"]
+    assert push["ackDeadlineSeconds"] == seconds
 
 
 def test_a_digest_changes_with_settings_and_with_files():

@@ -122,7 +122,7 @@ def test_a_database_from_before_the_roles_is_handed_over_with_its_rows(place: Pl
     assert _owners(url) == {"urumi"}
     migrations.migrate(place, url, _silent)
     assert _owners(url) == {database_roles.OWNER}
-    own = database_roles.urls(place, url)["create_store"]
+    own = database_roles.urls(place, url)["provision"]
     assert _run(own, "SELECT name, state FROM stores") == [["old", "QUEUED"]]
 
 

@@ -38,8 +38,18 @@ def _subscription(address: str, name: str) -> dict[str, Any]:
 
 def test_topics_are_made_again_after_a_kill_and_follow_a_new_port(place):
     first = _up(place)
-    topics.ensure(first.address, provision="http://127.0.0.1:8081", reconcile="http://127.0.0.1:8082")
-    topics.ensure(first.address, provision="http://127.0.0.1:9000", reconcile="http://127.0.0.1:8082")
+    topics.ensure(
+        first.address,
+        provision="http://127.0.0.1:8081",
+        reconcile="http://127.0.0.1:8082",
+        billing_event="http://127.0.0.1:8083",
+    )
+    topics.ensure(
+        first.address,
+        provision="http://127.0.0.1:9000",
+        reconcile="http://127.0.0.1:8082",
+        billing_event="http://127.0.0.1:8083",
+    )
     pushed = _subscription(first.address, "store-intents-provision")["pushConfig"]["pushEndpoint"]
     assert pushed == f"http://127.0.0.1:9000/projects/{topics.PROJECT}/topics/store-intents"
 
@@ -49,7 +59,12 @@ def test_topics_are_made_again_after_a_kill_and_follow_a_new_port(place):
     second = _up(place)
     assert second.address == first.address
     assert "error" in _subscription(second.address, "store-intents-provision")
-    topics.ensure(second.address, provision="http://127.0.0.1:9000", reconcile="http://127.0.0.1:8082")
+    topics.ensure(
+        second.address,
+        provision="http://127.0.0.1:9000",
+        reconcile="http://127.0.0.1:8082",
+        billing_event="http://127.0.0.1:8083",
+    )
     made = _subscription(second.address, "store-intents-provision")
     assert made["ackDeadlineSeconds"] == 600
     assert made["deadLetterPolicy"]["maxDeliveryAttempts"] == 10
