@@ -12,6 +12,8 @@ A refused delivery slows down the messages of all stores, so only what nobody fo
 from __future__ import annotations
 
 import functools
+import io
+import math
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -25,22 +27,56 @@ from werkzeug.exceptions import HTTPException
 
 from control_plane import logs
 from control_plane.domain.errors import (
+    ClaimedError,
+    CsrfError,
+    ForbiddenError,
     IdempotencyMismatchError,
+    LastOwnerError,
+    MemberNotFoundError,
     NameTakenError,
+    NotNowError,
+    PlanTooSmallError,
+    RateLimitedError,
     RequestError,
+    SessionNotFoundError,
+    StaleError,
+    StoreLimitError,
     StoreNotFoundError,
     TemporaryError,
+    TokenLimitError,
+    TokenNotFoundError,
     UnauthenticatedError,
 )
 
 log = structlog.get_logger()
 
-_PROBLEMS = "https://urumi.dev/problems/"  # a name, not a link: RFC 9457 compares it, nobody fetches it
+PROBLEMS = "https://urumi.dev/problems/"  # a name, not a link: RFC 9457 compares it, nobody fetches it
 _RETRY_AFTER_SECONDS = 5
+# What the framework finds wrong. Written out, because Python's own names of them change with its version.
+FRAMEWORK_KINDS = {
+    HTTPStatus.BAD_REQUEST: "bad-request",
+    HTTPStatus.NOT_FOUND: "not-found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "content-too-large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported-media-type",
+}
 _STATUS: dict[type[RequestError], HTTPStatus] = {
     UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    CsrfError: HTTPStatus.FORBIDDEN,
+    RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     StoreNotFoundError: HTTPStatus.NOT_FOUND,
+    TokenNotFoundError: HTTPStatus.NOT_FOUND,
+    SessionNotFoundError: HTTPStatus.NOT_FOUND,
+    MemberNotFoundError: HTTPStatus.NOT_FOUND,
+    LastOwnerError: HTTPStatus.CONFLICT,
     NameTakenError: HTTPStatus.CONFLICT,
+    StoreLimitError: HTTPStatus.CONFLICT,
+    TokenLimitError: HTTPStatus.CONFLICT,
+    NotNowError: HTTPStatus.CONFLICT,
+    PlanTooSmallError: HTTPStatus.CONFLICT,
+    ClaimedError: HTTPStatus.GONE,
+    StaleError: HTTPStatus.PRECONDITION_FAILED,
     IdempotencyMismatchError: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
@@ -60,13 +96,15 @@ def http_endpoint(
         try:
             return function(request)
         except RequestError as error:
-            status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
+            status = status_of(type(error))
             answer = problem(status, error.kind, error.title, error.detail, error.field)
             if status is HTTPStatus.UNAUTHORIZED:
                 answer.headers["WWW-Authenticate"] = "Bearer"
+            if isinstance(error, RateLimitedError):
+                answer.headers["Retry-After"] = str(math.ceil(error.seconds))
             return answer
         except HTTPException as error:
-            return _framework_problem(error)
+            return framework_problem(error)
         except TemporaryError as error:
             log.warning("unavailable", error=str(error))
             answer = problem(
@@ -85,6 +123,10 @@ def http_endpoint(
                 "Something went wrong on our side",
                 f"It is logged under the request id {request_id()}.",
             )
+        finally:
+            # The framework reads what is left of a body into memory before it answers, however much that
+            # is and however slowly it comes. The server drops it within limits of its own.
+            request.stream = io.BytesIO()
 
     return endpoint
 
@@ -116,22 +158,31 @@ def request_id() -> str:
     return known
 
 
+def status_of(error: type[RequestError]) -> HTTPStatus:
+    """What callers get for this mistake of theirs."""
+    return _STATUS.get(error, HTTPStatus.BAD_REQUEST)
+
+
 def problem(
     status: HTTPStatus, kind: str, title: str, detail: str, field: str | None = None, **more: Any
 ) -> flask.Response:
     """An RFC 9457 answer. `kind` is stable: programs may decide by it."""
-    body = {"type": _PROBLEMS + kind, "title": title, "status": status.value, "detail": detail, **more}
+    body = {"type": PROBLEMS + kind, "title": title, "status": status.value, "detail": detail, **more}
     if field:
         body["field"] = field
     answer = flask.make_response(flask.json.dumps(body), status)
     answer.headers["Content-Type"] = "application/problem+json"
+    answer.headers["Cache-Control"] = "no-store"  # a 404 could else outlive the store's creation
+    answer.headers["X-Content-Type-Options"] = "nosniff"
     return answer
 
 
-def _framework_problem(error: HTTPException) -> flask.Response:
+def framework_problem(error: HTTPException) -> flask.Response:
+    """What the framework finds wrong, as an RFC 9457 answer."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    kind = status.phrase.lower().replace(" ", "-")
-    answer = problem(status, kind, status.phrase, error.description or status.description)
+    kind = FRAMEWORK_KINDS.get(status, "bad-request")
+    title = kind.replace("-", " ").capitalize()
+    answer = problem(status, kind, title, error.description or status.description)
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             answer.headers[name] = value

@@ -19,6 +19,7 @@ import functions_framework
 from gunicorn.app.base import BaseApplication
 
 from control_plane import shutdown
+from control_plane.worker import PatientWorker
 
 _DRAIN_SECONDS = 8
 
@@ -32,7 +33,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "bind": bind,
             "workers": 1,
             "threads": threads,
-            "worker_class": "gthread",
+            "worker_class": PatientWorker,
             "timeout": 0,  # a pass may last a minute; what may hang has time limits of its own
             "graceful_timeout": _DRAIN_SECONDS,
             "post_worker_init": _tell_on_sigterm,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from control_plane.adapters.oidc_issuers import Issuer, endpoint, issuers_from_json
+from control_plane.plan_file import plans
 
 
 def _helm_4(path: str) -> str:
@@ -29,6 +35,54 @@ def _chart_folder(path: str) -> str:
     return path
 
 
+def _json_object(text: str) -> str:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise ValueError("write it as one JSON object") from error
+    if not isinstance(found, dict):
+        raise ValueError("write it as one JSON object")  # noqa: TRY004 - pydantic's own kind of error
+    return text
+
+
+def _fernet_keys(text: str) -> str:
+    for key in text.split(","):
+        try:
+            fits = len(base64.urlsafe_b64decode(key)) == 32
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError("write Fernet keys, 32 bytes in URL-safe base64 each, with commas between")
+    return text
+
+
+def _seeds(text: str) -> str:
+    found = json.loads(_json_object(text))
+    if not found:
+        raise ValueError("name one key at least")
+    for seed in found.values():
+        try:
+            fits = len(base64.b64decode(seed, validate=True)) == 32
+        except (TypeError, ValueError):
+            fits = False
+        if not fits:
+            raise ValueError("write each key as 32 bytes in base64")
+    return text
+
+
+def _site(url: str) -> str:
+    parts = urlsplit(endpoint(url))
+    if parts.path not in ("", "/") or parts.query:
+        raise ValueError("write it as https://HOST, without a path")
+    return url.rstrip("/")
+
+
+def _texts(text: str) -> str:
+    if not all(isinstance(value, str) and value for value in json.loads(_json_object(text)).values()):
+        raise ValueError("write it as one JSON object of texts")
+    return text
+
+
 def _pg8000_url(url: str) -> str:
     if not url.startswith("postgresql+pg8000://"):
         raise ValueError("write it as postgresql+pg8000://USER:PASSWORD@HOST:PORT/DATABASE")
@@ -46,11 +100,43 @@ class _Common(BaseSettings):
     threads: int = Field(8, ge=1, le=64)  # requests served at once by one instance
 
 
-class CreateStoreSettings(_Common):
+class _Keys(BaseSettings):
+    # What seals administrators' passwords in the database: Fernet keys, comma-separated; the first seals.
+    credentials_keys: Annotated[str, AfterValidator(_fernet_keys)] = Field(
+        validation_alias="URUMI_CREDENTIALS_KEYS"
+    )
+
+    @property
+    def sealing_keys(self) -> tuple[str, ...]:
+        """Each key."""
+        return tuple(self.credentials_keys.split(","))
+
+
+class _Shared(BaseSettings):
+    # Chart values that all stores of the cell share, as JSON: images, plugins, classes.
+    cell_values: Annotated[str, AfterValidator(_json_object)] = Field(
+        "{}", validation_alias="URUMI_CELL_VALUES"
+    )
+
+
+class CreateStoreSettings(_Common, _Keys):
     """For `functions/create_store`."""
 
     base_domain: str = Field(validation_alias="URUMI_BASE_DOMAIN", min_length=1)
-    api_tokens_file: Path = Field(validation_alias="URUMI_API_TOKENS_FILE")
+    # What signs log-in links: Ed25519 seeds by key id, as JSON; the first signs.
+    login_keys: Annotated[str, AfterValidator(_seeds)] = Field(validation_alias="URUMI_LOGIN_KEYS")
+    # Who signs the ID tokens that callers may show, as JSON; docs/operating.md has the fields.
+    oidc_issuers: Annotated[tuple[Issuer, ...], NoDecode, BeforeValidator(issuers_from_json)] = Field(
+        "[]", validation_alias="URUMI_OIDC_ISSUERS", validate_default=True
+    )
+    # Where browsers find this API, as https://HOST; people sign in with an issuer only where it is set.
+    public_url: Annotated[str, AfterValidator(_site)] | None = Field(
+        None, validation_alias="URUMI_PUBLIC_URL"
+    )
+    # What we prove with that we are the client of an issuer, as JSON: a secret by issuer.
+    oidc_client_secrets: Annotated[str, AfterValidator(_texts)] = Field(
+        "{}", validation_alias="URUMI_OIDC_CLIENT_SECRETS"
+    )
 
 
 class CellIdentity(BaseModel):
@@ -63,7 +149,7 @@ class CellIdentity(BaseModel):
     namespace: str | None = None  # of a ServiceAccount
 
 
-class ProvisionSettings(_Common):
+class ProvisionSettings(_Common, _Keys, _Shared):
     """For `functions/provision`."""
 
     kubeconfig: str
@@ -75,12 +161,27 @@ class ProvisionSettings(_Common):
     cell_identity: CellIdentity = Field(validation_alias="URUMI_CELL_IDENTITY")
 
 
-class ReconcileSettings(_Common):
+class ReconcileSettings(_Common, _Shared):
     """For `functions/reconcile`."""
 
     kubeconfig: str
     lease_seconds: float = Field(30.0, ge=2, le=300, validation_alias="URUMI_LEASE_SECONDS")
     pass_seconds: float = Field(50.0, gt=0, le=540, validation_alias="URUMI_PASS_SECONDS")
+    base_domain: str = Field(validation_alias="URUMI_BASE_DOMAIN", min_length=1)
+
+
+class BillingEventSettings(_Common):
+    """For `functions/billing_event`."""
+
+    base_domain: str = Field(validation_alias="URUMI_BASE_DOMAIN", min_length=1)
+    # What Stripe signs its calls with; without it there is no webhook here.
+    stripe_webhook_secret: str | None = Field(
+        None, validation_alias="URUMI_STRIPE_WEBHOOK_SECRET", min_length=1
+    )
+    # With it Stripe is asked what a subscription is, instead of believing each event by itself.
+    stripe_api_key: str | None = Field(None, validation_alias="URUMI_STRIPE_API_KEY", min_length=1)
+    # Where Stripe's API is, as http://HOST:PORT; only for a stand-in.
+    stripe_api_base: str | None = Field(None, validation_alias="URUMI_STRIPE_API_BASE", min_length=1)
 
 
 class OperatorSettings(BaseSettings):
@@ -93,6 +194,16 @@ class OperatorSettings(BaseSettings):
     )
     pubsub_project_id: str
     pubsub_emulator_host: str | None = None
+
+
+class VaultSettings(_Keys):
+    """For the change of the keys that seal passwords."""
+
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
+
+    database_url: Annotated[str, AfterValidator(_pg8000_url)] = Field(
+        validation_alias="URUMI_OPERATOR_DATABASE_URL"
+    )
 
 
 class DoctorSettings(BaseSettings):
@@ -111,7 +222,12 @@ S = TypeVar("S", bound=_Common)
 
 
 def from_environment(settings: type[S]) -> S:
-    """The settings, or SystemExit with one line for each variable that is missing or wrong."""
+    """The settings, or SystemExit with one line for each variable that is missing or wrong.
+
+    The plans are read here too, so that a function with a wrong file ends at its start.
+    """
+    if issubclass(settings, _Common):
+        plans()
     try:
         return settings()
     except ValidationError as error:

@@ -33,6 +33,7 @@ _PAGE = 500
 _FORBIDDEN, _TOO_MANY, _GONE = 403, 429, 410
 # The authorizer's words: the refusal of an admission names no user.
 _NO_RIGHTS = re.compile(r'is forbidden: User "')
+_NOT_YET = re.compile(r"not yet ready to handle request|status unknown for quota")
 _JSON = "application/json"
 _METADATA = "application/json;as={};v=v1;g=meta.k8s.io"
 
@@ -45,6 +46,10 @@ class ConflictError(TemporaryError):
 
 class RefusedError(PermanentError):
     """The API server will not do it: forbidden, invalid or against a policy (4xx)."""
+
+
+class NotYetError(TemporaryError):
+    """An admission cannot judge yet: it has not read what it judges by."""
 
 
 class ExpiredError(TemporaryError):
@@ -221,6 +226,8 @@ def _raise(status: int, content: bytes) -> None:
         raise CellUnreachableError(
             f"this function lacks rights in the cell: install the platform chart ({message})"
         )
+    if _NOT_YET.search(message):
+        raise NotYetError(message)
     raise RefusedError(message)
 
 

@@ -6,7 +6,7 @@ import base64
 import time
 from collections.abc import Callable, Mapping
 
-from control_plane.adapters.kubernetes_api import ConflictError, KubernetesApi, Object
+from control_plane.adapters.kubernetes_api import ConflictError, KubernetesApi, NotYetError, Object
 from control_plane.domain.errors import CredentialsLostError, TemporaryError
 from control_plane.domain.plans import Plan
 from control_plane.domain.store import Lease, Store
@@ -17,9 +17,11 @@ QUARANTINED_LABEL = "urumi.dev/quarantined"
 _POD_SECURITY = "pod-security.kubernetes.io"
 _POD_SECURITY_VERSION = "v1.36"  # pinned: a newer cluster must not change what a store's pods may do
 CREDENTIALS = "store-credentials-1"
+ADMIN_PASSWORD = "admin-password"  # noqa: S105 - a key of the Secret
 STORE_ROLE = "urumi-store"  # of the platform chart: what provision may do inside a store's namespace
 _ACCESS = "provision"
 _QUOTA = "plan"
+_HARMLESS = {"count/configmaps": "1000"}  # changes a quota, and bounds nothing that a store has
 _RBAC = "rbac.authorization.k8s.io"
 _MAY_I = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _PATIENCE_SECONDS = 10.0
@@ -70,19 +72,37 @@ class KubernetesCluster:
         self._until(in_force, "access to the namespace is not in force yet")
 
     def ensure_quota(self, store: Store, plan: Plan, lease: Lease) -> None:
-        """See the port. A quota counts only once its controller has filled in `status.hard`."""
+        """See the port. Its controller counts what is there whenever the numbers of a quota change."""
         quotas = f"/api/v1/namespaces/{store.namespace}/resourcequotas"
-        wanted = {"metadata": {"name": _QUOTA, "labels": _labels(store)}, "spec": {"hard": dict(plan.quota)}}
+        hard = dict(plan.quota)
+        wanted = {"metadata": {"name": _QUOTA, "labels": _labels(store)}, "spec": {"hard": hard}}
         self._created(quotas, wanted, lease)
+        if store.failures:
+            self._counted(f"{quotas}/{_QUOTA}", {**hard, **_HARMLESS}, lease)
+        self._counted(f"{quotas}/{_QUOTA}", hard, lease)
+        self._until(lambda: self._admits(store), "the quota is not in force yet")
 
-        def in_force() -> bool:
-            found = self._api.get(f"{quotas}/{_QUOTA}")
-            if found is not None and found["spec"]["hard"] != wanted["spec"]["hard"]:  # type: ignore[index]
-                changed = {**found, "spec": wanted["spec"]}
-                found = self._api.replace(f"{quotas}/{_QUOTA}", changed, not_after=lease.ends)
+    def _admits(self, store: Store) -> bool:
+        """Whether the admission knows the quota's numbers too: it reads them a moment later."""
+        secrets = f"/api/v1/namespaces/{store.namespace}/secrets?dryRun=All"
+        try:
+            self._api.create(secrets, _secret(store, CREDENTIALS, {}))
+        except ConflictError:
+            return True
+        except NotYetError:
+            return False
+        return True
+
+    def _counted(self, path: str, hard: Mapping[str, str], lease: Lease) -> None:
+        """Set a quota's numbers and wait until its controller has counted by them."""
+
+        def counted() -> bool:
+            found = self._api.get(path)
+            if found is not None and found["spec"]["hard"] != hard:
+                found = self._api.replace(path, {**found, "spec": {"hard": hard}}, not_after=lease.ends)
             return found is not None and found.get("status", {}).get("hard") == found["spec"]["hard"]
 
-        self._until(in_force, "the quota is not in force yet")
+        self._until(counted, "the quota is not in force yet")
 
     def ensure_credentials(self, store: Store, credentials: Credentials, lease: Lease) -> Secret:
         """See the port. What is there is never read and never changed."""
@@ -91,14 +111,20 @@ class KubernetesCluster:
         if found is None and store.credentials_uid:
             raise CredentialsLostError(f"the Secret {CREDENTIALS} with its passwords is gone: restore it")
         if found is None:
-            secret = {
-                "metadata": {"name": CREDENTIALS, "labels": _labels(store)},
-                "type": "Opaque",
-                "immutable": True,
-                "data": _encoded(credentials.fresh()),
-            }
-            found = self._api.create(secrets, secret, not_after=lease.ends)
+            found = self._api.create(
+                secrets, _secret(store, CREDENTIALS, credentials.fresh()), not_after=lease.ends
+            )
         return Secret(CREDENTIALS, found["metadata"]["uid"])
+
+    def ensure_reset_password(self, store: Store, credentials: Credentials, lease: Lease) -> str:
+        """See the port. The one before is kept: the pods that run were started with it."""
+        secrets = f"/api/v1/namespaces/{store.namespace}/secrets"
+        name = _reset(store.admin_number)
+        if self._api.metadata(f"{secrets}/{name}") is None:
+            password = {ADMIN_PASSWORD: credentials.fresh()[ADMIN_PASSWORD]}
+            self._created(secrets, _secret(store, name, password), lease)
+        self._api.delete(f"{secrets}/{_reset(store.admin_number - 2)}", not_after=lease.ends)
+        return name
 
     def remove_namespace(self, store: Store, lease: Lease) -> None:
         """See the port."""
@@ -119,6 +145,19 @@ class KubernetesCluster:
                 raise TemporaryError(otherwise)
             time.sleep(pause)
             pause = min(2 * pause, 0.5)
+
+
+def _reset(number: int) -> str:
+    return f"store-admin-{number}"
+
+
+def _secret(store: Store, name: str, values: Mapping[str, str]) -> Object:
+    return {
+        "metadata": {"name": name, "labels": _labels(store)},
+        "type": "Opaque",
+        "immutable": True,
+        "data": _encoded(values),
+    }
 
 
 def _labels(store: Store) -> dict[str, str]:

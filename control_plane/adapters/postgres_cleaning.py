@@ -13,9 +13,13 @@ from control_plane.domain import retention
 # Which rows have done their work, by table: since when, and for how long they are kept.
 _KEPT: Mapping[str, tuple[str, timedelta]] = {
     "outbox": ("published_at", retention.PUBLISHED),
+    "store_events": ("published_at", retention.PUBLISHED),
     "idempotency_keys": ("created_at", retention.IDEMPOTENCY_KEYS),
     "attempts": ("began_at", retention.ATTEMPTS),
+    "unclaimed": ("made_at", retention.UNCLAIMED),
     "dead_letters": ("answered_at", retention.ANSWERED_LETTERS),
+    "sessions": ("expires_at", retention.SESSIONS),
+    "sign_ins": ("expires_at", retention.SIGN_INS),
 }
 
 

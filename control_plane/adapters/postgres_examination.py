@@ -16,6 +16,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import DBAPIError
 
 from control_plane.adapters.postgres_database import Database, sqlstate
+from control_plane.adapters.postgres_rows import RUNS
 from control_plane.domain.errors import MisconfiguredError
 from control_plane.domain.events import OF_AN_ORPHAN
 from control_plane.domain.invariants.evidence import Announcement, Attempt, Entry, Ledger, Letter, Row, Step
@@ -41,6 +42,7 @@ def _ago(moment: str) -> str:
 def _rows(which: str) -> TextClause:
     return text(f"""
 SELECT s.id, s.state, s.reason, s.generation, s.applied_generation, s.observed_generation, s.plan,
+    s.made_with, {RUNS} AS runs,
     s.release_revision, s.release_digest, s.credentials_uid, s.failures, s.lease_token,
     {_ago("greatest(s.next_attempt_at, s.quiet_until, s.lease_until)")} AS idle,
     {_ago("s.deadline_at")} AS overdue, {_ago("s.updated_at")} AS settled,

@@ -12,7 +12,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import DBAPIError
 
 from control_plane.adapters.postgres_database import Database
-from control_plane.adapters.postgres_rows import AUDIT_CHANGED
+from control_plane.adapters.postgres_rows import AUDIT_CHANGED, RUNS
 from control_plane.domain.errors import LeaseLostError
 from control_plane.domain.rollout import Standing, Verdict
 from control_plane.domain.store import Actor, StoreState
@@ -63,7 +63,7 @@ SELECT count(*) AS woken FROM announced
 """)
 
 _SECONDS = "extract(epoch FROM clock_timestamp() - updated_at) AS seconds"
-_STANDING = f"id, generation, applied_generation, state, reason, {_SECONDS}"
+_STANDING = f"id, generation, applied_generation, state, {RUNS} AS runs, reason, {_SECONDS}"
 _IN_MOTION = text(f"""
 SELECT {_STANDING} FROM stores WHERE cell = :cell AND applied_generation = generation
     AND state IN ('PROVISIONING', 'UPDATING', 'DEGRADED', 'DELETING')
@@ -92,10 +92,10 @@ WITH pass AS (
         AS v (id, generation, from_state, to_state, reason)
 ), changed AS (
     UPDATE stores SET state = v.to_state, reason = v.reason,
-        observed_generation = CASE v.to_state WHEN 'READY' THEN v.generation
+        observed_generation = CASE WHEN v.to_state IN ('READY', 'SUSPENDED') THEN v.generation
             ELSE observed_generation END,
         ready_at = CASE v.to_state WHEN 'READY' THEN COALESCE(ready_at, clock_timestamp()) ELSE ready_at END,
-        deadline_at = CASE v.to_state WHEN 'READY' THEN NULL ELSE deadline_at END,
+        deadline_at = CASE WHEN v.to_state IN ('READY', 'SUSPENDED') THEN NULL ELSE deadline_at END,
         updated_at = CASE v.to_state WHEN v.from_state THEN updated_at ELSE clock_timestamp() END
     FROM verdict v
     WHERE stores.id = v.id AND stores.state = v.from_state
@@ -222,6 +222,7 @@ def _standing_of(row: RowMapping) -> Standing:
         generation=row["generation"],
         applied_generation=row["applied_generation"],
         state=StoreState(row["state"]),
+        runs=row["runs"],
         reason=row["reason"],
         seconds=float(row["seconds"]),
     )

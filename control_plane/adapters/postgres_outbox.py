@@ -1,4 +1,4 @@
-"""The outbox in Postgres: recorded with the intent, ticked off when published."""
+"""The outbox in Postgres: recorded with the intent, ticked off when taken up or published again."""
 
 from __future__ import annotations
 
@@ -8,12 +8,25 @@ from uuid import UUID
 from sqlalchemy import text
 
 from control_plane.adapters.postgres_database import Database
-from control_plane.domain.events import StoreIntent
+from control_plane.domain.events import OF_AN_ORPHAN, StoreIntent
 from control_plane.ports.messages import Announcement
 
-_UNPUBLISHED = text("""
+# An attempt that began before the announcement was made is another one's. An orphan has no attempts, and
+# its store, where there is one, is long done.
+_TAKEN_UP = f"""(outbox.generation <> {OF_AN_ORPHAN} AND (
+    EXISTS (SELECT FROM stores WHERE stores.id = outbox.store_id
+        AND stores.applied_generation >= outbox.generation)
+    OR EXISTS (SELECT FROM attempts WHERE attempts.store_id = outbox.store_id
+        AND attempts.generation >= outbox.generation AND attempts.began_at > outbox.created_at)
+))"""
+
+_UNPUBLISHED = text(f"""
+WITH taken AS (
+    UPDATE outbox SET published_at = clock_timestamp() WHERE published_at IS NULL AND {_TAKEN_UP} RETURNING id
+)
 SELECT id, store_id, generation FROM outbox
 WHERE published_at IS NULL AND created_at < clock_timestamp() - make_interval(secs => :older_than)
+    AND id NOT IN (SELECT id FROM taken)
 ORDER BY created_at LIMIT :limit
 """)
 _MARK = text("""

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy.engine import RowMapping
 
-from control_plane.domain.store import Desired, Store, StoreState
+from control_plane.domain.store import Desired, Hold, Notice, Store, StoreState
 
+RUNS = "(desired = 'running' AND holds = '{}' AND removal_at IS NULL)"  # as `Store.runs` has it
 STORE_COLUMNS = ", ".join(field.name for field in fields(Store))
 
 
@@ -32,4 +33,11 @@ def store_of(row: RowMapping) -> Store:
     values: dict[str, Any] = {field.name: row[field.name] for field in fields(Store)}
     values["desired"] = Desired(values["desired"])
     values["state"] = StoreState(values["state"])
+    values["holds"] = frozenset(map(Hold, values["holds"]))
+    values["notice"] = Notice(values["notice"])
     return Store(**values)
+
+
+def column_of(value: object) -> object:
+    """A field of a store as its column takes it."""
+    return sorted(value) if isinstance(value, frozenset) else value

@@ -71,7 +71,8 @@ SELECT EXISTS (SELECT FROM changed) AS changed FROM held
 _BEGIN = text(_fenced("state = :to_state, reason = NULL", "stores.state = :from_state"))
 _RELEASED = text(
     _fenced("""applied_generation = :generation, release_revision = :revision, release_digest = :digest,
-    chart_version = :chart_version, failures = 0, reason = NULL,
+    chart_version = :chart_version, made_with = :made_with, applied_plan = stores.plan,
+    failures = 0, reason = NULL,
     deadline_at = clock_timestamp() + make_interval(secs => :deadline)""")
 )
 _REMOVED = text(_fenced("applied_generation = :generation, failures = 0, reason = NULL, deadline_at = NULL"))
@@ -153,10 +154,23 @@ class PostgresWork:
         self._write(_FREEING, leased, actor, "release freed", {})
 
     def record_release(
-        self, leased: Leased, *, revision: int, digest: str, chart_version: str, deadline: float, actor: Actor
+        self,
+        leased: Leased,
+        *,
+        revision: int,
+        digest: str,
+        chart_version: str,
+        made_with: str,
+        deadline: float,
+        actor: Actor,
     ) -> None:
         """See the port."""
-        values = {"revision": revision, "digest": digest, "chart_version": chart_version}
+        values = {
+            "revision": revision,
+            "digest": digest,
+            "chart_version": chart_version,
+            "made_with": made_with,
+        }
         self._write(_RELEASED, leased, actor, "release applied", {**values, "deadline": float(deadline)})
 
     def record_removal(self, leased: Leased, actor: Actor) -> None:

@@ -1,4 +1,4 @@
-"""The dead-letter topic: what the broker delivered in vain again and again."""
+"""The dead-letter topics: what the broker delivered in vain again and again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import structlog
 
 from control_plane.adapters.pubsub_events import CHANNEL_OPTIONS
 from control_plane.domain.dead_letters import Message
+from control_plane.domain.events import INTENTS
 from control_plane.ports.dead_letters import Undelivered
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-SUBSCRIPTION = "store-intents-dead"
 _DELIVERIES = "CloudPubSubDeadLetterSourceDeliveryCount"  # an attribute that the broker adds
 # One message may have 10 MB, and one that cannot be received would be in the way for ever.
 _OPTIONS = [*CHANNEL_OPTIONS, ("grpc.max_receive_message_length", -1)]
@@ -27,9 +27,10 @@ _OPTIONS = [*CHANNEL_OPTIONS, ("grpc.max_receive_message_length", -1)]
 class PubSubDeadTopic:
     """The `DeadTopic` port."""
 
-    def __init__(self, project: str, emulator: str | None) -> None:
+    def __init__(self, project: str, emulator: str | None, source: str = INTENTS) -> None:
         """`emulator` as host:port; None for Google's service with the process's own identity."""
-        self._subscription = f"projects/{project}/subscriptions/{SUBSCRIPTION}"
+        self.source = source
+        self._subscription = f"projects/{project}/subscriptions/{source}-dead"
         self._emulator = emulator
 
     @cached_property

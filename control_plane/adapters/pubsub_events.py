@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import structlog
 
 from control_plane.domain.dead_letters import Message
 from control_plane.domain.events import INTENTS, StoreIntent
+from control_plane.domain.store_events import TOPIC, StoreEvent
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient
@@ -27,7 +31,7 @@ CHANNEL_OPTIONS = [("grpc.max_reconnect_backoff_ms", 1000)]
 
 
 class PubSubEvents:
-    """The `Events` and `Republisher` ports: one request for all messages, no batching, no threads.
+    """The `Events`, `Teller` and `Republisher` ports: requests of what is given, no batching, no threads.
 
     The higher client of the same library collects messages in the background, and after a
     failed publish refuses all later ones.
@@ -63,13 +67,28 @@ class PubSubEvents:
         """See the port."""
         return self._publish(topic, [body], timeout)
 
-    def _publish(self, topic: str, bodies: Sequence[bytes], timeout: float) -> bool:
+    def tell(self, events: Sequence[StoreEvent], *, timeout: float) -> Sequence[StoreEvent]:
+        """See the port. A request may have one ordering key only, so each store's go on their own."""
+        until = time.monotonic() + timeout
+        of_stores: defaultdict[UUID, list[StoreEvent]] = defaultdict(list)
+        for event in events:
+            of_stores[event.subject].append(event)
+        taken: list[StoreEvent] = []
+        for store_id, of_store in of_stores.items():
+            bodies = [event.model_dump_json().encode() for event in of_store]
+            left = until - time.monotonic()
+            if left <= 0 or not self._publish(TOPIC, bodies, left, str(store_id)):
+                break
+            taken += of_store
+        return taken
+
+    def _publish(self, topic: str, bodies: Sequence[bytes], timeout: float, ordering_key: str = "") -> bool:
         from google.pubsub_v1 import PubsubMessage  # noqa: PLC0415
 
         try:
             self._publisher.publish(
                 topic=f"projects/{self._project}/topics/{topic}",
-                messages=[PubsubMessage(data=body) for body in bodies],
+                messages=[PubsubMessage(data=body, ordering_key=ordering_key) for body in bodies],
                 timeout=timeout,
                 retry=None,
             )

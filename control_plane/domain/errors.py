@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class PermanentError(Exception):
-    """Trying again cannot help. The store becomes FAILED with this text as its reason."""
+    """Trying again cannot help. A store of which it is said twice becomes FAILED with this text."""
 
 
 class TemporaryError(Exception):
@@ -62,6 +62,24 @@ class UnauthenticatedError(RequestError):
     title = "Who is asking is not known"
 
 
+class ForbiddenError(RequestError):
+    """The caller is known, and may not do this."""
+
+    kind = "forbidden"
+    title = "You may not do this"
+
+
+class RateLimitedError(RequestError):
+    """The account asks too often. `seconds` from now it may ask again."""
+
+    kind = "rate-limited"
+    title = "Too many requests"
+
+    def __init__(self, detail: str, *, seconds: float) -> None:
+        super().__init__(detail)
+        self.seconds = seconds
+
+
 class StoreNotFoundError(RequestError):
     """No such store, or it is another customer's: the two are not told apart."""
 
@@ -74,6 +92,83 @@ class NameTakenError(RequestError):
 
     kind = "name-taken"
     title = "The name is taken"
+
+
+class StoreLimitError(RequestError):
+    """The account has as many stores as its plan allows."""
+
+    kind = "store-limit"
+    title = "Your plan allows no more stores"
+
+
+class StaleError(RequestError):
+    """The caller decided by an older generation than the store now has."""
+
+    kind = "stale"
+    title = "The store has changed meanwhile"
+
+
+class NotNowError(RequestError):
+    """The store's state does not allow the verb."""
+
+    kind = "not-now"
+    title = "The store's state does not allow this"
+
+
+class PlanTooSmallError(RequestError):
+    """The store's volumes are larger than those of the plan that was asked for."""
+
+    kind = "plan-too-small"
+    title = "The plan is too small for the store"
+
+
+class ClaimedError(RequestError):
+    """The password was revealed already, or nobody claimed it in time."""
+
+    kind = "claimed"
+    title = "The password is not here any more"
+
+
+class TokenNotFoundError(RequestError):
+    """No such token, or it is another account's."""
+
+    kind = "token-not-found"
+    title = "There is no such token"
+
+
+class SessionNotFoundError(RequestError):
+    """No such session, or it is another person's."""
+
+    kind = "session-not-found"
+    title = "There is no such session"
+
+
+class MemberNotFoundError(RequestError):
+    """No such member, or it is another account's."""
+
+    kind = "member-not-found"
+    title = "There is no such member"
+
+
+class LastOwnerError(RequestError):
+    """The account would have no owner left."""
+
+    kind = "last-owner"
+    title = "The account would have no owner"
+
+
+class CsrfError(RequestError):
+    """A browser's cookie came without a sign that our own page sent the request."""
+
+    kind = "csrf"
+    title = "The request may come from another site"
+
+
+class TokenLimitError(RequestError):
+    """The account has as many tokens as anybody may."""
+
+    kind = "token-limit"
+    title = "You have too many tokens"
 
 
 class IdempotencyMismatchError(RequestError):

@@ -1,15 +1,32 @@
-"""What a customer pays for: quota, storage and the limits of each component."""
+"""What a customer pays for: what a store may use, and for how long it is kept when nobody pays.
+
+The numbers stand in a YAML file (`control_plane/plans.yaml`, or the platform's own); these are its types.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-Quantities = Mapping[str, str]  # resource name -> Kubernetes quantity, as "750m" or "1Gi"
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from control_plane.domain.limits import Limits
+
+_UNITS = {"Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+Quantity = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9]+(m|Mi|Gi|Ti)?$")]
+Size = Annotated[str, Field(max_length=20, pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
+Quantities = Mapping[str, Quantity]  # resource name -> Kubernetes quantity, as "750m" or "1Gi"
+Name = Annotated[str, Field(max_length=40, pattern=r"^[a-z][a-z0-9-]*$")]
+Days = Annotated[int, Field(ge=0, le=3650)]
 
 
-@dataclass(frozen=True)
-class Container:
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Container(_Part):
     """What one container asks for and may use at most."""
 
     requests: Quantities
@@ -20,47 +37,82 @@ class Container:
         return {"requests": dict(self.requests), "limits": dict(self.limits)}
 
 
-@dataclass(frozen=True)
-class Plan:
+One = Annotated[int, Field(ge=1, le=1)]
+
+
+class Replicas(_Part):
+    """How many pods run of each component: one, because its volume can be written by one node only."""
+
+    storefront: One
+    database: One
+
+
+class Price(_Part):
+    """What it costs a month, to be shown: nothing here computes with it."""
+
+    minor_units: Annotated[int, Field(ge=0, description="Cents, where the currency has cents")]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
+
+
+class Plan(_Part):
     """One plan. The quota is the wall; the containers' limits leave room in it for a rollout."""
 
-    name: str
     quota: Quantities
-    content_storage: str
-    database_storage: str
+    content_storage: Annotated[Size, Field(description="Of the volume for wp-content")]
+    database_storage: Annotated[Size, Field(description="Of the database's volume")]
+    replicas: Replicas
     web: Container
     agent: Container
     database: Container
+    trial_days: Annotated[Days, Field(description="Of a trial whose end billing does not tell")]
+    grace_days: Annotated[Days, Field(description="That an unpaid store still runs, with a notice")]
+    retention_days: Annotated[Days, Field(description="That a deleted or canceled store is kept")]
+    price: Price
+
+    @property
+    def digest(self) -> str:
+        """What changes exactly when anything changes that a store's pods are made with: hexadecimal."""
+        made_with = self.model_dump(mode="json", include=_MADE_WITH)
+        canonical = json.dumps(made_with, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def holds_volumes_of(self, other: Plan) -> bool:
+        """Whether a store of the other plan fits: volumes grow, and never shrink."""
+        return bytes_of(self.content_storage) >= bytes_of(other.content_storage) and bytes_of(
+            self.database_storage
+        ) >= bytes_of(other.database_storage)
 
 
-def _container(cpu: str, memory: str, max_cpu: str, max_memory: str, scratch: str) -> Container:
-    return Container(
-        requests={"cpu": cpu, "memory": memory, "ephemeral-storage": scratch},
-        limits={"cpu": max_cpu, "memory": max_memory, "ephemeral-storage": scratch},
-    )
+_MADE_WITH = {"quota", "content_storage", "database_storage", "replicas", "web", "agent", "database"}
 
 
-STANDARD = Plan(
-    name="standard",
-    quota={
-        "limits.cpu": "4",
-        "limits.memory": "4Gi",
-        "pods": "10",
-        "persistentvolumeclaims": "2",
-        "requests.storage": "20Gi",
-        "services": "2",
-        "services.loadbalancers": "0",
-        "services.nodeports": "0",
-        "count/jobs.batch": "4",
-        "count/secrets": "20",
-        "count/ingresses.networking.k8s.io": "2",
-    },
-    content_storage="10Gi",
-    database_storage="10Gi",
-    # An idle store uses 130 to 200 MB in all: requests follow that, limits are what it may burst to.
-    web=_container("100m", "128Mi", "750m", "768Mi", "1Gi"),
-    agent=_container("25m", "64Mi", "250m", "256Mi", "256Mi"),
-    database=_container("100m", "192Mi", "1", "1Gi", "1Gi"),
-)
+class Plans(_Part):
+    """The whole file."""
 
-PLANS: Mapping[str, Plan] = {plan.name: plan for plan in (STANDARD,)}
+    version: Literal[1]
+    stores: Annotated[Mapping[Name, Plan], Field(min_length=1, description="By the name that orders say")]
+    accounts: Annotated[Mapping[Name, Limits], Field(description="What an account may ask of the API")]
+
+    def limits_of(self, account_plan: str) -> Limits:
+        """Those of an account's plan; a name that none has gets the ordinary ones."""
+        return self.accounts.get(account_plan, self.accounts[STANDARD])
+
+    @model_validator(mode="after")
+    def _has_the_ordinary_ones(self) -> Plans:
+        for part, found in (("stores", self.stores), ("accounts", self.accounts)):
+            if STANDARD not in found:
+                raise ValueError(f"{part}: a plan named {STANDARD!r} is needed, which is what nobody chose")
+        return self
+
+
+STANDARD = "standard"
+
+
+def bytes_of(size: str) -> int:
+    """How many bytes a `Size` is."""
+    return int(size[:-2]) * _UNITS[size[-2:]]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file, as `docs/schemas/plans.schema.json` has it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Plans.model_json_schema()}

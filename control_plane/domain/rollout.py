@@ -15,7 +15,10 @@ COMPONENTS = ("storefront", "database")  # the workloads of a store that must be
 
 @dataclass(frozen=True)
 class Workload:
-    """One Deployment or StatefulSet: the generation stamped on it, and whether that is rolled out."""
+    """One Deployment or StatefulSet: the generation stamped on it, and whether that is rolled out.
+
+    With no pods wanted, rolled out means that none is left.
+    """
 
     generation: int
     rolled_out: bool
@@ -47,6 +50,7 @@ class Standing:
     generation: int
     applied_generation: int
     state: StoreState
+    runs: bool  # whether pods are wanted
     reason: str | None
     seconds: float
 
@@ -68,8 +72,8 @@ _S = StoreState
 def judge(row: Standing, seen: Observation) -> Verdict | None:
     """What the row should say, given what was seen; None when it already says so.
 
-    READY needs every component stamped with the row's own generation and rolled out, and
-    that provision has recorded the release of that very generation.
+    READY, or SUSPENDED where no pods are wanted, needs every component stamped with the row's own
+    generation and rolled out, and that provision has recorded the release of that very generation.
     """
     if row.applied_generation != row.generation:
         return None  # provision has not finished; what is seen belongs to an older intent
@@ -79,9 +83,9 @@ def judge(row: Standing, seen: Observation) -> Verdict | None:
             to_state, reason = _S.DELETED, None
         elif seen.detail and row.seconds > STUCK_SECONDS:
             reason = seen.detail
-    elif row.state in (_S.PROVISIONING, _S.UPDATING, _S.DEGRADED):
+    elif row.state in (_S.PROVISIONING, _S.UPDATING) or (row.state is _S.DEGRADED and row.runs):
         if not _missing(row, seen):
-            to_state, reason = _S.READY, None
+            to_state, reason = (_S.READY if row.runs else _S.SUSPENDED), None
         elif row.state is _S.DEGRADED:
             reason = _missing(row, seen)
     elif row.state is _S.READY and (missing := _missing(row, seen)):
@@ -92,7 +96,7 @@ def judge(row: Standing, seen: Observation) -> Verdict | None:
 
 
 def _missing(row: Standing, seen: Observation) -> str:
-    """What keeps the store from being READY, for people; empty when nothing does."""
+    """What keeps the store from being READY, or SUSPENDED, for people; empty when nothing does."""
     if seen.namespace is not NamespaceState.ACTIVE:
         return f"its namespace is {seen.namespace}"
     for component in COMPONENTS:

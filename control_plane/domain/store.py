@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+ADMINISTRATOR = "admin"  # the WordPress user that every store is made with
+
 
 class StoreState(StrEnum):
     """What people read. Docstrings of the moves are in `docs/architecture.md`."""
@@ -28,7 +30,7 @@ _S = StoreState
 # The database holds the same table and refuses every other move (a test compares the two).
 MOVES: Mapping[StoreState, frozenset[StoreState]] = {
     _S.QUEUED: frozenset({_S.PROVISIONING, _S.DELETING, _S.FAILED}),
-    _S.PROVISIONING: frozenset({_S.READY, _S.DELETING, _S.FAILED}),
+    _S.PROVISIONING: frozenset({_S.READY, _S.SUSPENDED, _S.DELETING, _S.FAILED}),
     _S.READY: frozenset({_S.DEGRADED, _S.UPDATING, _S.DELETING}),
     _S.DEGRADED: frozenset({_S.READY, _S.UPDATING, _S.DELETING}),
     _S.UPDATING: frozenset({_S.READY, _S.SUSPENDED, _S.DELETING, _S.FAILED}),
@@ -54,13 +56,29 @@ class Desired(StrEnum):
     DELETED = "deleted"
 
 
+class Hold(StrEnum):
+    """Who does not let a store run. Each lifts only their own: paying does not end a suspension for abuse."""
+
+    OWNER = "owner"
+    BILLING = "billing"
+    OPERATOR = "operator"
+
+
+class Notice(StrEnum):
+    """What the shop's administrators are told in their own pages."""
+
+    NONE = ""
+    PAST_DUE = "past-due"
+
+
 @dataclass(frozen=True)
 class Store:
     """One row of `stores`. All times are UTC and come from the database's clock.
 
     `generation` counts intents; `applied_generation` is the newest one whose release (or
     removal) provision has handed to the cluster; `observed_generation` the newest one
-    that reconcile has seen rolled out.
+    that reconcile has seen rolled out. `removal_at` is when a deletion that was asked for becomes
+    final, and `former_until` when the former host name stops to lead here: both by `platform_time()`.
     """
 
     id: UUID
@@ -85,11 +103,24 @@ class Store:
     updated_at: datetime
     ready_at: datetime | None
     credentials_uid: str | None
+    admin_number: int  # of the administrator's password that was asked for last: 1 comes with the store
+    holds: frozenset[Hold]
+    removal_at: datetime | None
+    former_hostname: str | None
+    former_until: datetime | None
+    notice: Notice
+    billed: bool  # a subscription decides its plan
+    applied_plan: str | None  # whose volumes the store has; None before its first release
 
     @property
     def namespace(self) -> str:
         """The namespace, and the Helm release in it, have the same name."""
         return namespace_of(self.id)
+
+    @property
+    def runs(self) -> bool:
+        """Whether its pods are wanted: nobody holds it, and nobody wants it gone."""
+        return self.desired is Desired.RUNNING and not self.holds and self.removal_at is None
 
     @property
     def address(self) -> str:
@@ -114,6 +145,7 @@ class NewStore:
     plan: str
     hostname: str
     cell: str
+    billed: bool = False
 
 
 @dataclass(frozen=True)

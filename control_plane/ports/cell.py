@@ -36,12 +36,22 @@ class Cluster(Protocol):
         """This process's right to work in the store's namespace, returning when it is in force."""
 
     def ensure_quota(self, store: Store, plan: Plan, lease: Lease) -> None:
-        """The plan's ResourceQuota, returning when it is in force."""
+        """The plan's ResourceQuota, returning when it is in force.
+
+        After a failure of the store all is counted anew: a Helm that was killed may have left numbers behind
+        of what it did not come to make.
+        """
 
     def ensure_credentials(self, store: Store, credentials: Credentials, lease: Lease) -> Secret:
         """The store's immutable Secret, made only if there never was one.
 
         Raises CredentialsLostError when the row knows of one and it is not there.
+        """
+
+    def ensure_reset_password(self, store: Store, credentials: Credentials, lease: Lease) -> str:
+        """The immutable Secret with the administrator's password of the number that the store asks for.
+
+        Returns its name. Made only if it is not there; those before the last one are removed.
         """
 
     def remove_namespace(self, store: Store, lease: Lease) -> None:

@@ -55,6 +55,10 @@ class Undelivered:
 class DeadTopic(Protocol):
     """The topic to which the broker moves what was delivered in vain again and again."""
 
+    @property
+    def source(self) -> str:
+        """The topic for which its messages were."""
+
     def pull(self, *, limit: int, timeout: float) -> Sequence[Undelivered]:
         """What is there now, without waiting for more. Empty when the broker does not answer in time."""
 

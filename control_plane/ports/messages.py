@@ -22,7 +22,10 @@ class Outbox(Protocol):
     """What has been recorded and must be said."""
 
     def unpublished(self, *, older_than: float, limit: int) -> Sequence[Announcement]:
-        """Announcements that nobody has ticked off for `older_than` seconds, oldest first."""
+        """Announcements of `older_than` seconds that nobody has taken up or published again, oldest first.
+
+        Those that somebody has taken up are ticked off.
+        """
 
     def mark_published(self, ids: Iterable[UUID]) -> None:
         """Tick them off."""

@@ -45,9 +45,20 @@ class Work(Protocol):
         """Tell the audit that a release which a dead Helm has left locked is going to be freed."""
 
     def record_release(
-        self, leased: Leased, *, revision: int, digest: str, chart_version: str, deadline: float, actor: Actor
+        self,
+        leased: Leased,
+        *,
+        revision: int,
+        digest: str,
+        chart_version: str,
+        made_with: str,
+        deadline: float,
+        actor: Actor,
     ) -> None:
-        """The cluster has the release of this generation; its pods have `deadline` seconds to be ready."""
+        """The cluster has the release of this generation; its pods have `deadline` seconds to be ready.
+
+        `made_with` is `chart_values.made_with` as it was then.
+        """
 
     def record_removal(self, leased: Leased, actor: Actor) -> None:
         """The cluster was told to remove the store."""
@@ -63,3 +74,13 @@ class Work(Protocol):
 
     def finish(self, leased: Leased, *, seconds: float) -> Leased | None:
         """Let go of the lease; or keep it, with the fresh row, when the intent has moved on meanwhile."""
+
+
+class Vault(Protocol):
+    """Administrators' passwords, sealed, between being made and being claimed by their owner."""
+
+    def keep(self, leased: Leased, number: int, password: str) -> str:
+        """Keep the password of that number for its owner; or the one that is kept already. Returns it.
+
+        Raises LeaseLostError.
+        """

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-import structlog
-
+from control_plane.domain.accounts import Scope
 from control_plane.domain.errors import HostnameTakenError, TemporaryError
-from control_plane.domain.store import Actor, NewStore, Store
-from control_plane.ports.customers import Accepted, IdempotencyKey, Stores
-from control_plane.ports.messages import Events, Outbox
-
-log = structlog.get_logger()
-
-PUBLISH_SECONDS = 1.0  # a caller waits no longer for Pub/Sub; the outbox has the message anyway
-_TRIES = 5  # of a suffix that nobody has
-_SUFFIX = "abcdefghijkmnpqrstuvwxyz23456789"  # no 0/o, 1/l: people read host names out
+from control_plane.domain.plans import Plans
+from control_plane.domain.store import NewStore
+from control_plane.ports.customers import Accounts, IdempotencyKey, Shown
+from control_plane.use_cases.announce import Announce
+from control_plane.use_cases.change_store import Seen
+from control_plane.use_cases.hostnames import TRIES, Hostnames
 
 
 @dataclass(frozen=True)
 class Order:
     """What a customer asked for, already validated."""
 
-    customer_id: UUID
     name: str
     title: str
     admin_email: str
@@ -37,47 +31,36 @@ class Order:
 class CreateStore:
     """The verb, with what it needs."""
 
-    stores: Stores
-    outbox: Outbox
-    events: Events
+    accounts: Accounts
+    announce: Announce
+    hostnames: Hostnames
+    plans: Plans
     cell: str
-    base_domain: str
 
-    def __call__(self, order: Order, *, key: str | None, body: bytes, actor: Actor) -> Store:
+    def __call__(self, shown: Shown, order: Order, *, key: str | None, body: bytes, cause: str) -> Seen:
         """The store that this order led to; the same one for the same key and body.
 
-        Raises NameTakenError, IdempotencyMismatchError, DatabaseUnavailableError.
+        Raises what `Accounts.enter` and `Stores.add` do, and DatabaseUnavailableError.
         """
         known = IdempotencyKey(key, hashlib.sha256(body).hexdigest()) if key else None
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             with suppress(HostnameTakenError):
-                accepted = self.stores.add(self._new(order), known, actor)
-                announce_now(accepted, self.outbox, self.events)
-                return accepted.store
+                with self.accounts.enter(shown, Scope.WRITE) as transaction:
+                    caller = transaction.caller
+                    most = self.plans.limits_of(transaction.plan).live_stores
+                    new, actor = self._new(caller.account, order), caller.acting(cause)
+                    accepted = transaction.stores.add(new, known, actor, most=most)
+                return Seen(self.announce(accepted), caller)
         raise TemporaryError(f"no free host name was found for {order.name!r}")
 
-    def _new(self, order: Order) -> NewStore:
-        # Two customers may use one name: the suffix keeps their host names apart.
-        suffix = "".join(secrets.choice(_SUFFIX) for _ in range(4))
+    def _new(self, account: UUID, order: Order) -> NewStore:
         return NewStore(
             id=uuid4(),
-            customer_id=order.customer_id,
+            customer_id=account,
             name=order.name,
             title=order.title,
             admin_email=order.admin_email,
             plan=order.plan,
-            hostname=f"{order.name}-{suffix}.{self.base_domain}",
+            hostname=self.hostnames.draw(order.name),
             cell=self.cell,
         )
-
-
-def announce_now(accepted: Accepted, outbox: Outbox, events: Events) -> None:
-    """Publish right after the commit, so that nobody waits for a pass. What fails here, a pass repeats."""
-    announcement = accepted.announcement
-    if announcement is None:
-        return
-    try:
-        if events.announce([announcement.intent], timeout=PUBLISH_SECONDS):
-            outbox.mark_published([announcement.id])
-    except Exception:  # the order is recorded: nothing that happens now may turn the 202 into an error
-        log.warning("announcement_left_to_the_next_pass", store_id=str(accepted.store.id), exc_info=True)

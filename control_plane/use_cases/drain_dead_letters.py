@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from control_plane.domain.dead_letters import Kind, Poison
-from control_plane.domain.events import INTENTS
 from control_plane.ports.dead_letters import DeadTopic, Parking, Undelivered
 
 log = structlog.get_logger()
@@ -20,23 +20,28 @@ _SECONDS = 1.0  # a pass waits no longer for the broker
 class DrainDeadLetters:
     """The verb, with what it needs."""
 
-    topic: DeadTopic
+    topics: Sequence[DeadTopic]
     parking: Parking
 
     def __call__(self) -> int:
-        """Park one batch, then acknowledge it; returns how many messages it had.
+        """Park one batch of each topic, then acknowledge it; returns how many messages there were.
 
         Whoever dies in between parks the same again, which only counts. Raises DatabaseUnavailableError.
         """
-        found = self.topic.pull(limit=_BATCH, timeout=_SECONDS)
+        return sum(self._drain(topic) for topic in self.topics)
+
+    def _drain(self, topic: DeadTopic) -> int:
+        found = topic.pull(limit=_BATCH, timeout=_SECONDS)
         if not found:
             return 0
-        self.parking.park(Poison(INTENTS, each.message, Kind.UNDELIVERABLE, _reason(each)) for each in found)
-        log.error("undeliverable_messages_parked", count=len(found))
-        self.topic.acknowledge([each.receipt for each in found], timeout=_SECONDS)
+        self.parking.park(
+            Poison(topic.source, each.message, Kind.UNDELIVERABLE, _reason(each)) for each in found
+        )
+        log.error("undeliverable_messages_parked", source=topic.source, count=len(found))
+        topic.acknowledge([each.receipt for each in found], timeout=_SECONDS)
         return len(found)
 
 
 def _reason(undelivered: Undelivered) -> str:
     times = "again and again" if undelivered.deliveries is None else f"{undelivered.deliveries} times"
-    return f"delivered {times}, and never acknowledged: the log of provision says why"
+    return f"delivered {times}, and never acknowledged: the log of the function that reads it says why"

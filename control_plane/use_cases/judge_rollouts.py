@@ -25,7 +25,7 @@ class JudgeRollouts:
     workloads: Workloads
 
     def __call__(self, lease: PassLease, rows: Iterable[Standing], changes: Changes, actor: Actor) -> int:
-        """Write READY, DEGRADED, DELETED and reasons in bulk; returns how many rows changed.
+        """Write READY, SUSPENDED, DEGRADED, DELETED and reasons in bulk; returns how many rows changed.
 
         Raises LeaseLostError, as the next.
         """
@@ -43,7 +43,8 @@ class JudgeRollouts:
         """FAILED, with a diagnosis, for stores whose pods have had their time."""
         verdicts = []
         for row in self.fleet.overdue(lease, limit=_OVERDUE):
-            reason = f"pods not ready after 15 minutes: {self.workloads.diagnose(row.store_id)}"
+            late = "pods not ready" if row.runs else "pods not gone"
+            reason = f"{late} after 15 minutes: {self.workloads.diagnose(row.store_id)}"
             failed = StoreState.FAILED
             verdicts.append(Verdict(row.store_id, row.generation, row.state, failed, reason))
         _tell(verdicts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from control_plane.domain.invariants.isolation import judge_rights
 from control_plane.domain.invariants.limits import Limits
 from control_plane.domain.invariants.rows import judge_row
 from control_plane.domain.invariants.stores import judge_store, judge_stray, judge_unknown
+from control_plane.domain.plans import Plan
 from control_plane.ports.examination import CellExamination, DatabaseExamination, Passes
 
 KEPT = 50  # findings of one invariant that are kept; the rest is counted
@@ -70,6 +71,7 @@ class Look:
     database: DatabaseExamination
     cell: CellExamination
     limits: Limits
+    plans: Mapping[str, Plan]
 
     def __call__(self, store_ids: Iterable[UUID] | None, accepted: Sequence[UUID]) -> Seen:
         """Judge these stores, or all, and what is around them. What cannot be looked at is a problem."""
@@ -91,7 +93,7 @@ class Look:
 
     def _stores(self, ids: Sequence[UUID] | None, seen: Seen) -> None:
         cell = _Cell(self.cell, ids, seen)
-        strangers = _Strangers(self.database, seen)
+        strangers = _Strangers(self.database, self.plans, seen)
         for page in self.database.rows(ids):
             rows = {row.id: row for row in page}
             histories = [*judge_steps(self.database.steps(list(rows)))]
@@ -103,7 +105,7 @@ class Look:
                 for stranger in cell.before(row.id):
                     strangers.add(stranger)
                 if there := cell.of(row.id):
-                    seen.note(judge_store(row, there), row)
+                    seen.note(judge_store(row, there, self.plans), row)
         for stranger in cell.before(None):
             strangers.add(stranger)
         strangers.judge()
@@ -113,8 +115,9 @@ class Look:
 class _Strangers:
     """Namespaces that no row was read for: made since, another cell's, or nobody's."""
 
-    def __init__(self, database: DatabaseExamination, seen: Seen) -> None:
+    def __init__(self, database: DatabaseExamination, plans: Mapping[str, Plan], seen: Seen) -> None:
         self._database = database
+        self._plans = plans
         self._seen = seen
         self._waiting: list[InCell] = []
 
@@ -132,7 +135,7 @@ class _Strangers:
         rows = {row.id: row for page in pages for row in page}
         for each in self._waiting:
             row = rows.get(each.store_id)
-            self._seen.note(judge_store(row, each) if row else judge_unknown(each), row)
+            self._seen.note(judge_store(row, each, self._plans) if row else judge_unknown(each), row)
         self._waiting.clear()
 
 

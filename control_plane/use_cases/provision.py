@@ -73,11 +73,12 @@ class Provision:
                 leased, "waiting for the cell to answer", _UNREACHABLE_SECONDS, actor, counted=False
             )
         except PermanentError as error:
-            logger.warning("store_refused", reason=str(error))
-            if store.desired is Desired.DELETED:
-                self._postpone(leased, str(error), back_off(store.failures), actor)
+            # Believed the second time: a cell that starts judges by what it has read so far, and a
+            # request that was killed is counted in the quota until the next attempt counts anew.
+            if store.failures:
+                self._refused(leased, error, actor)
             else:
-                self.work.fail(leased, str(error), actor)
+                self._postpone(leased, str(error), back_off(0), actor)
         except TemporaryError as error:
             logger.warning("attempt_failed", error=str(error))
             self._postpone(leased, str(error), back_off(store.failures), actor)
@@ -91,6 +92,14 @@ class Provision:
             self._postpone(leased, reason, back_off(store.failures), actor)
             return error
         return None
+
+    def _refused(self, leased: Leased, error: Exception, actor: Actor) -> None:
+        store = leased.store
+        log.warning("store_refused", store_id=str(store.id), generation=store.generation, reason=str(error))
+        if store.desired is Desired.DELETED:
+            self._postpone(leased, str(error), back_off(store.failures), actor)
+        else:
+            self.work.fail(leased, str(error), actor)
 
     def _remove(self, leased: Leased, actor: Actor) -> None:
         lease = self.work.renew(leased.lease, seconds=self.lease_seconds)

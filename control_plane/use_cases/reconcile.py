@@ -7,8 +7,9 @@ judged, so that a pass which was stopped and goes on does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -19,8 +20,10 @@ from control_plane.ports.fleet import Changes, Clock, Fleet, PassLease, Watermar
 from control_plane.ports.orphans import OrphanRecords
 from control_plane.use_cases.clean_up import CleanUp
 from control_plane.use_cases.drain_dead_letters import DrainDeadLetters
+from control_plane.use_cases.end_terms import EndTerms
 from control_plane.use_cases.judge_rollouts import JudgeRollouts
 from control_plane.use_cases.relay_outbox import RelayOutbox
+from control_plane.use_cases.tell_events import TellEvents
 
 log = structlog.get_logger()
 
@@ -52,6 +55,9 @@ class Reconcile:
 
     fleet: Fleet
     relay: RelayOutbox
+    tell: TellEvents
+    end_terms: EndTerms
+    settle: Callable[[], int]  # `SettleSubscriptions`
     judge: JudgeRollouts
     workloads: Workloads
     drain: DrainDeadLetters
@@ -121,6 +127,7 @@ class _Pass:
 
     def _go_round(self, lease: PassLease) -> Watermark | None:
         """All rounds; returns up to where the cell was seen, None if it does not answer."""
+        self._do_what_is_due(lease)
         self._relay(lease)
         try:
             with self._parts.workloads.changes(lease.watermark) as changes:
@@ -141,6 +148,7 @@ class _Pass:
                 self._give_up_overdue(lease)
                 if lease.watermark is None:
                     self._find_orphans(lease, changes)
+                self._tell()
                 return changes.watermark
         except CellUnreachableError as error:
             log.warning("cell_unreachable", error=str(error))
@@ -164,6 +172,21 @@ class _Pass:
             log.warning("relay_failed", error=str(error))
         else:
             self.summary = replace(self.summary, published=self.summary.published + published)
+        self._tell()
+
+    def _tell(self) -> None:
+        try:
+            self._parts.tell()
+        except TemporaryError as error:
+            log.warning("events_not_told", error=str(error))
+
+    def _do_what_is_due(self, lease: PassLease) -> None:
+        end_terms = partial(self._parts.end_terms, lease, self._actor)
+        for do_what_is_due in (end_terms, self._parts.settle):
+            try:
+                do_what_is_due()
+            except Exception:  # what goes wrong here keeps no store from being looked at
+                log.warning("not_done_what_is_due", exc_info=True)
 
     def _judge(self, lease: PassLease, rows: Iterable[Standing], changes: Changes) -> None:
         judged = self._parts.judge(lease, rows, changes, self._actor)

@@ -8,7 +8,7 @@ from control_plane.ports.fleet import Fleet, PassLease
 from control_plane.ports.messages import Events, Outbox
 
 _BATCH = 500
-_DIRECT_SECONDS = 2.0  # whoever recorded it publishes it first; after this it is ours to say
+_DIRECT_SECONDS = 3.0  # whoever recorded it published it; who is not taken up by now is announced once more
 _PUBLISH_SECONDS = 5.0
 WAKE_SECONDS = 30.0  # an unfinished store in nobody's hand is announced again this often
 
@@ -23,12 +23,13 @@ class RelayOutbox:
     wake_seconds: float = WAKE_SECONDS
 
     def __call__(self, lease: PassLease) -> int:
-        """Wake what is due and publish what is unpublished; returns how many the broker took.
+        """Wake what is due and publish what nobody has taken up; returns how many the broker took.
 
         A broker that does not answer costs one time limit, and nothing is lost.
         """
-        self.fleet.wake_due(lease, every=self.wake_seconds, limit=_BATCH)
         waiting = self.outbox.unpublished(older_than=_DIRECT_SECONDS, limit=_BATCH)
+        # After it: what that has ticked off can be woken in this pass.
+        self.fleet.wake_due(lease, every=self.wake_seconds, limit=_BATCH)
         if not waiting or not self.events.announce(
             [each.intent for each in waiting], timeout=_PUBLISH_SECONDS
         ):

@@ -2,28 +2,33 @@
 
 import flask
 import functions_framework
-from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
-from control_plane.entrypoints import http_endpoint
-from functions.create_store import handlers
+from control_plane.entrypoints import framework_problem, http_endpoint
+from functions.create_store import docs_page, signing_in
+from functions.create_store.routes import ROUTES
 
-ROUTES = Map(
+# Exactly these paths: no redirects from what is nearly one of them.
+MAP = Map(
     [
-        Rule("/stores", methods=["POST"], endpoint=handlers.create_store),
-        Rule("/stores", methods=["GET"], endpoint=handlers.list_stores),
-        Rule("/stores/<store_id>", methods=["GET"], endpoint=handlers.show_store),
-        Rule("/stores/<store_id>", methods=["DELETE"], endpoint=handlers.delete_store),
-        Rule("/stores/<store_id>/events", methods=["GET"], endpoint=handlers.list_events),
-        Rule("/healthz", methods=["GET"], endpoint=handlers.healthz),
-    ]
+        Rule(route.path, methods=[route.method], endpoint=route.handler)
+        for route in (*ROUTES, *docs_page.PAGES, *signing_in.PAGES)
+    ],
+    merge_slashes=False,
 )
 
 
 @functions_framework.http
 @http_endpoint
-def create_store(request: flask.Request) -> ResponseReturnValue:
+def create_store(request: flask.Request) -> flask.Response:
     """Find the verb, call it."""
-    handler, arguments = ROUTES.bind_to_environ(request.environ).match()
-    answer: ResponseReturnValue = handler(request, **arguments)
+    handler, arguments = MAP.bind_to_environ(request.environ).match()
+    answer: flask.Response = handler(request, **arguments)
     return answer
+
+
+@functions_framework.errorhandler(HTTPException)  # type: ignore[untyped-decorator]
+def refuse(error: HTTPException) -> flask.Response:
+    """What the framework does not let through to us, such as a path with a line break."""
+    return framework_problem(error)

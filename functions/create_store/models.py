@@ -1,153 +1,184 @@
-"""The API's edges: what comes in is validated here, what goes out is shaped here."""
+"""What comes in: validated here, and described for the OpenAPI document by the same models."""
 
 from __future__ import annotations
 
-import base64
-import json
-import re
-from datetime import datetime
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from control_plane.domain.accounts import Scope
 from control_plane.domain.errors import RequestError
-from control_plane.domain.plans import PLANS
-from control_plane.domain.store import AuditEntry, Store, StoreState
-from control_plane.ports.customers import Page, Position
+from control_plane.domain.fields import TEXT, AdminEmail, StoreName, Title, text
+from control_plane.domain.life import Verb
+from control_plane.domain.people import Membership
+from control_plane.domain.plans import STANDARD
+from control_plane.plan_file import plans
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?", re.IGNORECASE)
-_CURSOR = "the cursor is not one of ours: leave it out to begin at the newest store"
+_PLANS = sorted(plans().stores)
 
 
 def _plan(name: str) -> str:
-    if name not in PLANS:
-        raise ValueError(f"there is no such plan: choose one of {', '.join(sorted(PLANS))}")
+    if name not in _PLANS:
+        raise ValueError(f"there is no such plan: choose one of {', '.join(_PLANS)}")
     return name
 
 
-def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("the character U+0000 cannot be kept: leave it out")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("half of a surrogate pair is not text: leave it out") from error
-    return text
+def _whole(number: object) -> object:
+    # To JSON Schema 90.0 is an integer.
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-def _email(text: str) -> str:
-    if len(text) > 254 or not _EMAIL.fullmatch(_storable(text)):
-        raise ValueError("this is not an e-mail address: write it as name@example.com")
-    return text
+def _all_different(scopes: object) -> object:
+    if isinstance(scopes, list) and len(set(map(str, scopes))) < len(scopes):
+        raise ValueError("name each scope once")
+    return scopes
 
 
-class CreateStore(BaseModel):
-    """The body of POST /stores."""
+_Plan = Annotated[
+    str,
+    Field(
+        description="How much the store may use, and what it costs: `GET /v1/plans`",
+        examples=[STANDARD],
+        json_schema_extra={"enum": _PLANS},
+    ),
+    AfterValidator(_plan),
+]
+
+
+class Body(BaseModel):
+    """What all bodies have in common: no field that is not known, and no type but the right one."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{1,38}[a-z0-9])$")]
-    title: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
-    admin_email: Annotated[str, AfterValidator(_email)]
-    plan: Annotated[str, AfterValidator(_plan)] = "standard"
-
     @classmethod
-    def parse(cls, body: bytes) -> CreateStore:
+    def parse(cls, body: bytes) -> Self:
         """Raises RequestError naming the first field that is wrong."""
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            raise _first_problem(error) from error
+            raise first_problem(error) from error
 
 
-class ListQuery(BaseModel):
-    """The query of GET /stores."""
+class CreateStore(Body):
+    """A new store."""
 
-    model_config = ConfigDict(extra="forbid")
+    name: StoreName
+    title: Title
+    admin_email: AdminEmail
+    plan: _Plan = STANDARD
 
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: str | None = None
-    state: StoreState | None = None
-    q: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)] | None = None
 
+def _may_be_left_out(schema: dict[str, Any]) -> None:
+    # What is not said stays as it is: null is nothing to change it to, and no default.
+    for name, found in schema["properties"].items():
+        schema["properties"][name] = found["anyOf"][0]
+    schema["minProperties"] = 1
+    schema["examples"] = [{"title": "Teapots & cups", "plan": STANDARD}]
+
+
+class ChangeStore(Body):
+    """What changes of a store: at least one of these. Several at once are one generation."""
+
+    model_config = ConfigDict(json_schema_extra=_may_be_left_out)
+
+    title: Title | None = None
+    name: StoreName | None = None
+    plan: _Plan | None = None
+
+    @field_validator("*", mode="before")
     @classmethod
-    def parse(cls, arguments: dict[str, str]) -> Page:
-        """Raises RequestError naming the first parameter that is wrong."""
-        try:
-            query = cls.model_validate(arguments)
-        except ValidationError as error:
-            raise _first_problem(error) from error
-        after = read_cursor(query.cursor) if query.cursor is not None else None
-        return Page(limit=query.limit, after=after, state=query.state, text=query.q)
+    def _not_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("leave it out, so that it stays as it is")
+        return value
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.wishes():
+            raise ValueError("say what changes: at least one of title, name and plan")
+        return self
+
+    def wishes(self) -> dict[Verb, str]:
+        """The verbs, each with what it takes."""
+        said = {Verb.RENAME: self.title, Verb.MOVE: self.name, Verb.CHANGE_PLAN: self.plan}
+        return {verb: given for verb, given in said.items() if given is not None}
 
 
-def store_view(store: Store) -> dict[str, Any]:
-    """A store as its customer sees it."""
-    return {
-        "id": str(store.id),
-        "name": store.name,
-        "title": store.title,
-        "admin_email": store.admin_email,
-        "plan": store.plan,
-        "state": store.state,
-        "reason": store.reason,
-        "generation": store.generation,
-        "observed_generation": store.observed_generation,
-        "hostname": store.hostname,
-        "address": store.address,
-        "created_at": _time(store.created_at),
-        "updated_at": _time(store.updated_at),
-        "ready_at": _time(store.ready_at),
-    }
+class PurgeStore(Body):
+    """Whoever knows the name means this store."""
+
+    name: Annotated[
+        str,
+        Field(
+            max_length=40,
+            description="The store's name: it shows that nobody slipped",
+            examples=["my-first-store"],
+            json_schema_extra={"pattern": TEXT},
+        ),
+        AfterValidator(text),
+    ]
 
 
-def event_view(entry: AuditEntry) -> dict[str, Any]:
-    """One change of a store as its customer sees it."""
-    return {
-        "at": _time(entry.at),
-        "actor": entry.actor,
-        "cause": entry.cause,
-        "action": entry.action,
-        "from_state": entry.from_state,
-        "to_state": entry.to_state,
-        "generation": entry.generation,
-        "reason": entry.reason,
-    }
+class CreateToken(Body):
+    """A new API token."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=100,
+            description="For you to know it by",
+            examples=["Our deployment"],
+            json_schema_extra={"pattern": TEXT},
+        ),
+        AfterValidator(text),
+    ]
+    scopes: Annotated[
+        frozenset[Scope],
+        Field(
+            strict=False,  # JSON has no sets and no enumerations
+            min_length=1,
+            max_length=len(Scope),
+            description="What it may do; only what you may yourself",
+            examples=[[Scope.READ, Scope.WRITE]],
+        ),
+        BeforeValidator(_all_different),
+    ] = frozenset({Scope.READ})
+    expires_in_days: Annotated[
+        int,
+        Field(ge=1, le=366, description="When it ends by itself", examples=[90]),
+        BeforeValidator(_whole),
+    ] = 90
 
 
-def write_cursor(store: Store) -> str:
-    """Where a page ended, opaque to the caller."""
-    position = json.dumps([store.created_at.isoformat(), str(store.id)])
-    return base64.urlsafe_b64encode(position.encode()).decode()
+class ChangeMember(Body):
+    """What changes of a member."""
 
-
-def read_cursor(cursor: str) -> Position:
-    """Raises RequestError for anything that `write_cursor` did not write."""
-    try:
-        created_at, store_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        position = Position(datetime.fromisoformat(created_at), UUID(store_id))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise RequestError(_CURSOR, field="cursor") from error
-    if position.created_at.tzinfo is None:
-        raise RequestError(_CURSOR, field="cursor")
-    return position
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
+    role: Annotated[
+        Membership,
+        Field(strict=False, description="An owner decides who the members are", examples=["owner"]),
+    ]
 
 
 _HINTS = {
     "extra_forbidden": "there is no such field",
     "missing": "this field is required",
-    "string_pattern_mismatch": "use 3 to 40 of a-z, 0-9 and '-', beginning and ending with a letter or digit",
     "json_invalid": "the body is not JSON",
     "model_type": "the body must be a JSON object",
 }
 
 
-def _first_problem(error: ValidationError) -> RequestError:
+def first_problem(error: ValidationError) -> RequestError:
+    """The first thing that is wrong, in words that say what to do."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or None
     detail = _HINTS.get(first["type"], first["msg"].removeprefix("Value error, "))

@@ -23,14 +23,13 @@ from control_plane.domain.errors import (
     PermanentError,
     TemporaryError,
 )
-from control_plane.domain.plans import STANDARD
 from control_plane.domain.rollout import COMPONENTS, NamespaceState
 from control_plane.domain.store import Lease, Store
 from control_plane.ports.cell import Cluster, Releases
 from control_plane.ports.fleet import Changes, Watermark, Workloads
 from dev.cluster.cluster import Cluster as LocalCluster
 from dev.machine.place import CHECKOUT
-from tests.builders import a_store
+from tests.builders import STANDARD, a_store
 from tests.fakes.cell import FakeCell, FakeCluster, FakeReleases, FakeWorkloads
 from tests.fakes.clock import FakeClock
 from tests.fakes.events import FakeCredentials
@@ -214,13 +213,35 @@ def test_a_namespace_that_lost_its_labels_gets_them_back(real: Real, store: Stor
 def test_a_quota_is_in_force_when_it_is_ensured(real: Real, store: Store) -> None:
     lease = real.lease(store)
     real.cluster.ensure_namespace(store, lease)
-    real.cluster.ensure_quota(store, replace(STANDARD, quota={"count/configmaps": "0"}), lease)
+    real.cluster.ensure_quota(store, STANDARD.model_copy(update={"quota": {"count/configmaps": "0"}}), lease)
     made = {"metadata": {"name": "one-too-many"}}
     path = f"/api/v1/namespaces/{store.namespace}/configmaps"
     with pytest.raises(PermanentError, match="exceeded quota"):
         real.api.create(path, made)
     real.cluster.ensure_quota(store, STANDARD, lease)  # another plan: it is in force, too
     real.api.create(path, made)
+
+
+def test_what_a_killed_helm_left_counted_and_not_made_is_counted_anew(real: Real, store: Store) -> None:
+    """An API server adds to a quota before it makes an object, and a request may end in between."""
+    lease = real.lease(store)
+    real.cluster.ensure_namespace(store, lease)
+    real.cluster.ensure_quota(store, STANDARD, lease)
+    path = f"/api/v1/namespaces/{store.namespace}/resourcequotas/plan"
+    quota = real.api.get(path)
+    assert quota
+    quota["status"]["used"]["services"] = "2"
+    real.api.replace(f"{path}/status", quota)
+    service = {"metadata": {"name": "mine"}, "spec": {"ports": [{"port": 80}]}}
+    services = f"/api/v1/namespaces/{store.namespace}/services"
+    with pytest.raises(PermanentError, match="exceeded quota"):
+        real.api.create(services, service)
+
+    real.cluster.ensure_quota(replace(store, failures=1), STANDARD, lease)
+    real.api.create(services, service)
+    quota = real.api.get(path)
+    assert quota
+    assert quota["spec"]["hard"] == STANDARD.quota == quota["status"]["hard"]
 
 
 @pytest.mark.parametrize("status", ["pending-install", "pending-upgrade", "pending-rollback", "failed"])

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from control_plane.adapters import postgres_dead_letters
 from control_plane.domain import retention
+from control_plane.domain.accounts import Scope
 from control_plane.domain.dead_letters import (
     BODY_LIMIT,
     AlreadyAnsweredError,
@@ -23,8 +24,10 @@ from control_plane.domain.dead_letters import (
     Poison,
 )
 from control_plane.domain.events import INTENTS, StoreIntent
+from control_plane.domain.people import ONE_TIME_LIFE, SESSION_LIFE, OnceShown
 from control_plane.domain.store import StoreState
 from control_plane.ports.customers import IdempotencyKey
+from control_plane.use_cases.create_token import digest_of
 from tests.adapters.backends import Backend, PostgresBackend
 from tests.builders import ACTOR, CUSTOMER, a_new_store
 
@@ -166,7 +169,7 @@ def test_a_retry_begins_the_failed_store_anew_in_one_step(backend: Backend):
 
 def test_a_store_that_is_not_failed_is_not_retried_and_nothing_is_answered(backend: Backend):
     letter = refused(backend)
-    backend.stores.ask_deletion(CUSTOMER, letter.store_id, ACTOR)
+    backend.stores.remove(CUSTOMER, letter.store_id, ACTOR)
     said = backend.said(letter.store_id)
     assert not backend.letters.retry(letter.id, OPERATOR)
     assert backend.said(letter.store_id) == said
@@ -228,9 +231,15 @@ def everything(backend: Backend) -> UUID:
     key = IdempotencyKey(uuid4().hex, "digest")
     accepted = backend.stores.add(a_new_store(), key, ACTOR)
     backend.outbox.mark_published([accepted.announcement.id])
-    backend.work.take(accepted.store.id, seconds=30)
+    backend.store_events.mark_told([each.id for each in backend.store_events.untold(limit=9)])
+    leased = backend.work.take(accepted.store.id, seconds=30)
+    assert leased
+    backend.vault.keep(leased, 1, "a password")
     backend.parking.park([poison(uuid4().bytes)])
     backend.letters.answer(waiting(backend)[0].id, Answer.DISCARDED, OPERATOR)
+    backend.let_sign_in(CUSTOMER, address := digest_of(uuid4().hex))
+    with backend.accounts.enter(OnceShown(address), Scope.READ) as transaction:
+        transaction.people.open(digest_of(uuid4().hex), "Firefox", instead_of=None, actor=ACTOR)
     return accepted.store.id
 
 
@@ -238,9 +247,13 @@ def everything(backend: Backend) -> UUID:
     ("table", "kept"),
     [
         ("outbox", retention.PUBLISHED),
+        ("store_events", retention.PUBLISHED),
         ("idempotency_keys", retention.IDEMPOTENCY_KEYS),
         ("attempts", retention.ATTEMPTS),
+        ("unclaimed", retention.UNCLAIMED),
         ("dead_letters", retention.ANSWERED_LETTERS),
+        ("sessions", SESSION_LIFE + retention.SESSIONS),
+        ("sign_ins", ONE_TIME_LIFE + retention.SIGN_INS),
     ],
 )
 def test_what_has_done_its_work_is_removed_after_its_time_and_not_before(

@@ -8,14 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from uuid import uuid4
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
+import grpc
 import httpx
 import pytest
+from google.pubsub_v1 import PublishRequest, PublishResponse
 
 from control_plane.adapters.pubsub_dead_letters import PubSubDeadTopic
 from control_plane.adapters.pubsub_events import PubSubEvents, pushed
 from control_plane.domain.events import StoreIntent
+from control_plane.domain.store_events import StoreEvent, StoreEventData, StoreEventType
 from dev.machine import emulator, topics
 from tests import places
 from tests.fakes.clock import FakeClock
@@ -29,7 +35,9 @@ def broker() -> Iterator[str]:
     place = places.fresh()
     try:
         address = emulator.up(place, print).address
-        topics.ensure(address, provision="http://127.0.0.1:1", reconcile="http://127.0.0.1:1")
+        topics.ensure(
+            address, **dict.fromkeys(("provision", "reconcile", "billing_event"), "http://127.0.0.1:1")
+        )
         yield address
     finally:
         emulator.down(place)
@@ -125,6 +133,101 @@ def test_what_is_refused_again_and_again_is_moved_there_with_the_number_of_times
     httpx.delete(f"{base}/subscriptions/{name}")
 
 
+def happened(store_id: UUID, sequence: int) -> StoreEvent:
+    data = StoreEventData(store_id=store_id, account_id=uuid4(), generation=1, reason=None)
+    return StoreEvent(
+        id=uuid4(),
+        type=StoreEventType.READY,
+        subject=store_id,
+        time=datetime.now(UTC),
+        sequence=sequence,
+        data=data,
+    )
+
+
+def of_two_stores() -> list[StoreEvent]:
+    stores = uuid4(), uuid4()
+    return [happened(stores[number % 2], number) for number in range(1, 7)]
+
+
+def test_all_events_of_all_stores_are_taken_each_stores_in_their_order(
+    events: FakeEvents | PubSubEvents,
+) -> None:
+    said = of_two_stores()
+    taken = events.tell(said, timeout=10)
+    for store_id in {each.subject for each in said}:
+        assert [each for each in taken if each.subject == store_id] == [
+            each for each in said if each.subject == store_id
+        ]
+    assert len(taken) == len(said)
+
+
+def test_an_event_arrives_with_its_store_as_its_ordering_key(broker: str) -> None:
+    name, said = subscribed(broker, "store-events"), of_two_stores()
+    PubSubEvents(topics.PROJECT, broker).tell(said, timeout=10)
+    pulled = httpx.post(f"{base_of(broker)}/subscriptions/{name}:pull", json={"maxMessages": 9}, timeout=30)
+    found = [each["message"] for each in pulled.json()["receivedMessages"]]
+    read = {StoreEvent.model_validate_json(base64.b64decode(each["data"])): each for each in found}
+    assert {event.id: each["orderingKey"] for event, each in read.items()} == {
+        each.id: str(each.subject) for each in said
+    }
+
+
+class _Strict(grpc.GenericRpcHandler):
+    """Takes what Pub/Sub itself takes, which the emulator is not as strict about; and so many requests."""
+
+    def __init__(self, takes: int, lasts: float = 0) -> None:
+        self.taken: list[str] = []
+        self._takes, self._lasts = takes, lasts
+
+    def service(self, _: object) -> grpc.RpcMethodHandler[PublishRequest, PublishResponse]:
+        return grpc.unary_unary_rpc_method_handler(
+            self._publish, PublishRequest.deserialize, PublishResponse.serialize
+        )
+
+    def _publish(self, request: PublishRequest, context: grpc.ServicerContext) -> PublishResponse:
+        time.sleep(self._lasts)
+        keys = {each.ordering_key for each in request.messages}
+        if len(keys) != 1:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "more than one ordering key")
+        if len(self.taken) == self._takes:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "no more today")
+        self.taken += keys
+        return PublishResponse(message_ids=[str(number) for number, _ in enumerate(request.messages)])
+
+
+@contextmanager
+def strict(handler: _Strict) -> Iterator[PubSubEvents]:
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[handler])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield PubSubEvents("p-test", f"127.0.0.1:{port}")
+    finally:
+        server.stop(None).wait()
+
+
+def test_a_request_has_the_events_of_one_store_and_what_comes_after_a_refusal_is_not_taken() -> None:
+    said, all_of_it, some = of_two_stores(), _Strict(takes=9), _Strict(takes=1)
+    first = [each for each in said if each.subject == said[0].subject]
+    with strict(all_of_it) as events:
+        assert {each.id for each in events.tell(said, timeout=10)} == {each.id for each in said}
+    assert all_of_it.taken == [str(said[0].subject), str(said[1].subject)]
+    with strict(some) as events:
+        assert events.tell(said, timeout=10) == first
+
+
+def test_many_stores_cost_no_more_than_the_time_given() -> None:
+    said = [happened(uuid4(), number) for number in range(1, 30)]
+    with strict(_Strict(takes=99, lasts=0.2)) as events:
+        began = time.monotonic()
+        taken = events.tell(said, timeout=1.5)
+        assert time.monotonic() - began < 2.5
+    assert taken
+    assert taken == said[: len(taken)]
+    assert len(taken) < len(said)
+
+
 def base_of(broker: str) -> str:
     return f"http://{broker}/v1/projects/{topics.PROJECT}"
 
@@ -152,9 +255,10 @@ def test_a_broker_that_is_away_or_silent_costs_no_more_than_the_time_given() -> 
         for address in ("127.0.0.1:1", f"127.0.0.1:{silent.getsockname()[1]}"):
             began = time.monotonic()
             assert not PubSubEvents("p-test", address).announce([StoreIntent(uuid4(), 1)], timeout=1)
+            assert PubSubEvents("p-test", address).tell(of_two_stores(), timeout=1) == []
             assert PubSubDeadTopic("p-test", address).pull(limit=100, timeout=1) == []
             PubSubDeadTopic("p-test", address).acknowledge(["1"], timeout=1)
-            assert time.monotonic() - began < 6
+            assert time.monotonic() - began < 7
 
 
 def test_after_a_failure_the_same_publisher_works_again(broker: str) -> None:

@@ -26,7 +26,6 @@ from control_plane.domain.invariants.limits import Limits
 from control_plane.domain.invariants.platforms import judge_ledger
 from control_plane.domain.invariants.rows import judge_row
 from control_plane.domain.invariants.stores import CLAIMS
-from control_plane.domain.plans import STANDARD
 from control_plane.domain.rollout import COMPONENTS, Verdict
 from control_plane.domain.store import Actor, Store, StoreState
 from control_plane.ports.examination import Passes
@@ -36,7 +35,7 @@ from dev.cluster.cluster import Cluster as LocalCluster
 from dev.machine.place import CHECKOUT
 from tests.adapters.backends import PostgresBackend, judged
 from tests.adapters.test_cell import Real, install
-from tests.builders import ACTOR, CELL, CUSTOMER, a_new_store, a_store
+from tests.builders import ACTOR, CELL, CUSTOMER, PLANS, STANDARD, a_new_store, a_store
 from tests.fakes.examination import FakeCellExamination
 
 LIMITS = Limits()
@@ -73,7 +72,7 @@ class Examined:
         backend.work.begin(leased, WORKER)
         backend.work.record_credentials(leased, "u1")
         backend.work.record_release(
-            leased, revision=1, digest="d1", chart_version="1", deadline=900.0, actor=WORKER
+            leased, revision=1, digest="d1", chart_version="1", made_with="p1", deadline=900.0, actor=WORKER
         )
         backend.work.finish(leased, seconds=30.0)
         arrived = Verdict(store.id, 1, _S.PROVISIONING, _S.READY, None)
@@ -167,7 +166,7 @@ def test_whatever_came_through_the_ports_holds(examined: Examined) -> None:
     examined.failed()
     examined.backend.stores.add(a_new_store(), None, ACTOR)
     gone = examined.ready()
-    examined.backend.stores.ask_deletion(CUSTOMER, gone.id, ACTOR)
+    examined.backend.stores.remove(CUSTOMER, gone.id, ACTOR)
     leased = examined.backend.work.take(gone.id, seconds=30.0)
     assert leased
     examined.backend.work.record_removal(leased, WORKER)
@@ -330,7 +329,7 @@ def test_ten_thousand_stores_are_read_in_pages_and_nothing_is_kept_of_them(exami
         counts.append(cursor.rowcount)
 
     def look() -> Seen:
-        return Look(examined.database, FakeCellExamination(), LIMITS)(None, [])
+        return Look(examined.database, FakeCellExamination(), LIMITS, PLANS)(None, [])
 
     fill(examined, 1_000)
     look()  # once, for what is made once

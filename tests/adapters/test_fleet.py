@@ -36,7 +36,7 @@ def a_store_in_motion(backend, deadline=900.0, **order):
     leased = backend.work.take(store.id, seconds=30.0)
     backend.work.begin(leased, WORKER)
     backend.work.record_release(
-        leased, revision=1, digest="d", chart_version="1", deadline=deadline, actor=WORKER
+        leased, revision=1, digest="d", chart_version="1", made_with="p1", deadline=deadline, actor=WORKER
     )
     backend.work.finish(leased, seconds=30.0)
     return backend.stores.get(CUSTOMER, store.id)
@@ -168,7 +168,7 @@ class TestWakeDue:
 
     def test_it_is_announced_at_its_newest_generation(self, backend):
         store = a_queued_store(backend)
-        backend.stores.ask_deletion(CUSTOMER, store.id, ACTOR)
+        backend.stores.remove(CUSTOMER, store.id, ACTOR)
         self.publish_all(backend)
         backend.later(31)
         assert self.wake(backend) == 1
@@ -249,7 +249,7 @@ class TestStandings:
 
     def test_a_newer_intent_is_in_motion_only_when_provision_has_handed_it_over(self, backend):
         store = a_store_in_motion(backend)
-        backend.stores.ask_deletion(CUSTOMER, store.id, ACTOR)
+        backend.stores.remove(CUSTOMER, store.id, ACTOR)
         lease = begin(backend)
         assert backend.fleet.in_motion(lease) == []
         leased = backend.work.take(store.id, seconds=30.0)
@@ -299,7 +299,7 @@ class TestRecord:
 
     def test_a_row_with_a_newer_intent_is_left_alone(self, backend):
         store = a_store_in_motion(backend)
-        backend.stores.ask_deletion(CUSTOMER, store.id, ACTOR)
+        backend.stores.remove(CUSTOMER, store.id, ACTOR)
         late = verdict_on(store, _S.READY, generation=2, from_state=_S.DELETING)
         assert judged(backend, [verdict_on(store, _S.READY), late], PASS) == 0
         assert backend.stores.get(CUSTOMER, store.id).state is _S.DELETING
@@ -332,9 +332,9 @@ class TestRecord:
 
     def test_a_row_that_the_database_refuses_does_not_hold_up_the_others(self, backend):
         stores = [a_store_in_motion(backend) for _ in range(4)]
-        assert _S.SUSPENDED not in MOVES[_S.PROVISIONING]
+        assert _S.DELETED not in MOVES[_S.PROVISIONING]
         verdicts = [verdict_on(store, _S.READY) for store in stores]
-        verdicts[1] = verdict_on(stores[1], _S.SUSPENDED)
+        verdicts[1] = verdict_on(stores[1], _S.DELETED)
         assert judged(backend, verdicts, PASS) == 3
         states = [backend.stores.get(CUSTOMER, store.id).state for store in stores]
         assert states == [_S.READY, _S.PROVISIONING, _S.READY, _S.READY]

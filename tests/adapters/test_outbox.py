@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from tests.builders import ACTOR, CUSTOMER, a_new_store
+from control_plane.domain.events import OF_AN_ORPHAN, StoreIntent
+from control_plane.domain.store import StoreState
+from tests.builders import ACTOR, CELL, CUSTOMER, a_new_store
 
 
 def added(backend):
@@ -50,6 +52,75 @@ def test_no_more_than_the_limit_comes_at_once(backend):
 
 def test_each_intent_of_a_store_is_announced(backend):
     first = added(backend)
-    second = backend.stores.ask_deletion(CUSTOMER, first.intent.store_id, ACTOR).announcement
+    second = backend.stores.remove(CUSTOMER, first.intent.store_id, ACTOR).announcement
     assert unpublished(backend) == [first, second]
     assert [each.intent.generation for each in (first, second)] == [1, 2]
+
+
+def test_what_was_taken_up_is_ticked_off_at_any_age(backend):
+    first, second = added(backend), added(backend)
+    assert backend.work.take(first.intent.store_id, seconds=30.0)
+    assert unpublished(backend, older_than=3.0) == []
+    assert backend.said(first.intent.store_id) == [(1, True)]
+    assert backend.said(second.intent.store_id) == [(1, False)]
+    assert unpublished(backend) == [second]
+
+
+def test_taking_up_a_newer_intent_is_taking_up_the_older_ones(backend):
+    first = added(backend)
+    store_id = first.intent.store_id
+    backend.stores.remove(CUSTOMER, store_id, ACTOR)
+    backend.work.take(store_id, seconds=30.0)
+    assert unpublished(backend) == []
+    assert backend.said(store_id) == [(1, True), (2, True)]
+
+
+def test_taking_up_an_older_intent_is_not(backend):
+    first = added(backend)
+    store_id = first.intent.store_id
+    backend.work.take(store_id, seconds=30.0)
+    second = backend.stores.remove(CUSTOMER, store_id, ACTOR).announcement
+    assert unpublished(backend) == [second]
+
+
+def test_nor_where_the_server_s_clock_was_ahead_then(real):
+    first = added(real)
+    store_id = first.intent.store_id
+    real.work.take(store_id, seconds=30.0)
+    real.back_door.run("UPDATE attempts SET began_at = began_at + interval '1 hour'")
+    second = real.stores.remove(CUSTOMER, store_id, ACTOR).announcement
+    assert unpublished(real) == [second]
+
+
+def test_a_wake_up_is_not_taken_up_by_the_attempt_before_it(backend):
+    """That one failed, or died; its store is still to be woken."""
+    store_id = added(backend).intent.store_id
+    backend.work.take(store_id, seconds=30.0)
+    assert unpublished(backend) == []
+    backend.later(60)
+    lease = backend.fleet.begin_pass(CELL, seconds=30.0, full_every=600.0)
+    assert backend.fleet.wake_due(lease, every=30.0, limit=9) == 1
+    (woken,) = unpublished(backend)
+    assert woken.intent == StoreIntent(store_id, 1)
+    backend.work.take(store_id, seconds=30.0)
+    assert unpublished(backend) == []
+
+
+def test_what_was_applied_meanwhile_is_ticked_off(backend):
+    """Its attempt is on record no more, or began before it was announced again."""
+    store_id = added(backend).intent.store_id
+    backend.put(store_id, applied_generation=1)
+    assert unpublished(backend) == []
+    assert backend.said(store_id) == [(1, True)]
+
+
+def test_an_orphan_of_a_deleted_store_is_announced_whatever_became_of_the_store(backend):
+    store_id = added(backend).intent.store_id
+    backend.work.take(store_id, seconds=30.0)
+    backend.put(store_id, state=StoreState.DELETED, applied_generation=1)
+    assert unpublished(backend) == []
+    backend.later(65)
+    lease = backend.fleet.begin_pass(CELL, seconds=30.0, full_every=600.0)
+    backend.orphan_records.record(lease, {store_id}, deleted_for=60.0)
+    (orphan,) = unpublished(backend)
+    assert orphan.intent == StoreIntent(store_id, OF_AN_ORPHAN)

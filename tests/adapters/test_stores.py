@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from uuid import uuid4
 
 import pytest
 
+from control_plane.adapters.postgres_stores import PostgresStores
+from control_plane.domain.accounts import Role, Scope, TokenShown
+from control_plane.domain.billing import Subscription, SubscriptionStatus
 from control_plane.domain.errors import (
     HostnameTakenError,
     IdempotencyMismatchError,
@@ -15,7 +19,8 @@ from control_plane.domain.errors import (
     StoreNotFoundError,
 )
 from control_plane.domain.store import MOVES, Actor, Desired, StoreState
-from control_plane.ports.customers import IdempotencyKey, Page, Position
+from control_plane.ports.billing import SubscriptionRow
+from control_plane.ports.customers import IdempotencyKey, Page, Paying, Position
 from tests.builders import ACTOR, CUSTOMER, STRANGER, a_new_store
 
 KEY = IdempotencyKey("key-1", "digest-of-a-body")
@@ -37,8 +42,66 @@ def everywhere(backend, limit):
 
 def gone(backend, store_id):
     """Bring a store to its end as deletion does."""
-    backend.stores.ask_deletion(CUSTOMER, store_id, ACTOR)
+    backend.stores.remove(CUSTOMER, store_id, ACTOR)
     backend.put(store_id, state=StoreState.DELETED)
+
+
+class TestLook:
+    SINCE = datetime(2026, 3, 1, tzinfo=UTC)
+    STATE = Subscription(
+        SubscriptionStatus.TRIALING, SINCE, "business", trial_ends_at=SINCE + timedelta(days=3)
+    )
+
+    def row(self, store, **changes):
+        given = {"id": "sub_1", "account": store.customer_id, "state": self.STATE, "store_id": store.id}
+        return SubscriptionRow(**{**given, **changes})
+
+    def test_a_store_that_is_nobodys_subscription_has_none(self, backend):
+        store = backend.stores.add(a_new_store(), None, ACTOR).store
+        other = backend.stores.add(a_new_store(), None, ACTOR).store
+        backend.bill(self.row(other))
+        looked = backend.stores.look(CUSTOMER, store.id)
+        assert (looked.store, looked.paying) == (store, None)
+        assert store.created_at < looked.now < store.created_at + timedelta(minutes=1)
+
+    def test_its_subscription_comes_with_it(self, backend):
+        store = backend.stores.add(a_new_store(plan="standard"), None, ACTOR).store
+        backend.bill(self.row(store, note="too small"))
+        looked = backend.stores.look(CUSTOMER, store.id)
+        assert (looked.store, looked.paying) == (store, Paying("sub_1", self.STATE, "too small"))
+
+    def test_of_an_end_it_is_told_when_the_platform_learned_of_it(self, backend):
+        store = backend.stores.add(a_new_store(), None, ACTOR).store
+        known_at = self.SINCE + timedelta(days=90)
+        state = Subscription(SubscriptionStatus.EXPIRED, self.SINCE, known_at=known_at)
+        backend.bill(self.row(store, state=state))
+        paying = backend.stores.look(CUSTOMER, store.id).paying
+        assert (paying.state, paying.state.known_at) == (state, known_at)
+
+    def test_a_strangers_store_is_not_found_nor_is_their_subscription(self, backend):
+        store = backend.stores.add(a_new_store(), None, ACTOR).store
+        theirs = backend.stores.add(a_new_store(customer_id=STRANGER), None, ACTOR).store
+        backend.bill(self.row(theirs))
+        backend.bill(self.row(store, id="sub_2", account=STRANGER))
+        with pytest.raises(StoreNotFoundError):
+            backend.stores.look(CUSTOMER, theirs.id)
+        assert backend.stores.look(CUSTOMER, store.id).paying is None
+
+    def test_it_is_not_without_the_wall_either(self, real):
+        store = real.stores.add(a_new_store(), None, ACTOR).store
+        real.bill(self.row(store, account=STRANGER))
+        with real.database.transaction("SELECT 1 AS one") as (_, session):
+            of = {reach: PostgresStores(session, reach, wake_seconds=1.0) for reach in (CUSTOMER, None)}
+            assert of[CUSTOMER].look(store.id).paying is None
+            assert of[None].look(store.id).paying.id == "sub_1"
+
+    @pytest.mark.parametrize("role", [Role.SUPPORT, Role.OPERATOR])
+    def test_staff_see_it(self, backend, role):
+        store = backend.stores.add(a_new_store(), None, ACTOR).store
+        backend.bill(self.row(store))
+        backend.let_in(STRANGER, "ab" * 32, role=role)
+        with backend.accounts.enter(TokenShown("ab" * 32), Scope.READ) as transaction:
+            assert transaction.stores.look(store.id).paying.id == "sub_1"
 
 
 class TestAdd:
@@ -105,7 +168,7 @@ class TestAdd:
     def test_name_and_host_name_are_free_again_after_the_end(self, backend):
         first = a_new_store(name="pottery")
         backend.stores.add(first, None, ACTOR)
-        backend.stores.ask_deletion(CUSTOMER, first.id, ACTOR)
+        backend.stores.remove(CUSTOMER, first.id, ACTOR)
         with pytest.raises(NameTakenError):  # it is still there, being removed
             backend.stores.add(a_new_store(name="pottery"), None, ACTOR)
         gone(backend, first.id)
@@ -199,7 +262,7 @@ class TestLooking:
             with pytest.raises(StoreNotFoundError):
                 backend.stores.history(CUSTOMER, store_id)
             with pytest.raises(StoreNotFoundError):
-                backend.stores.ask_deletion(CUSTOMER, store_id, ACTOR)
+                backend.stores.remove(CUSTOMER, store_id, ACTOR)
         assert all_stores(backend) == []
         assert backend.stores.get(STRANGER, theirs.id).state is StoreState.QUEUED
 
@@ -228,7 +291,7 @@ class TestLooking:
     def test_a_page_may_ask_for_one_state(self, backend):
         queued = backend.stores.add(a_new_store(), None, ACTOR).store
         going = backend.stores.add(a_new_store(), None, ACTOR).store
-        backend.stores.ask_deletion(CUSTOMER, going.id, ACTOR)
+        backend.stores.remove(CUSTOMER, going.id, ACTOR)
         assert [store.id for store in all_stores(backend, state=StoreState.QUEUED)] == [queued.id]
         assert [store.id for store in all_stores(backend, state=StoreState.DELETING)] == [going.id]
         assert all_stores(backend, state=StoreState.READY) == []
@@ -247,20 +310,20 @@ class TestLooking:
 class TestAskDeletion:
     def test_a_deletion_is_a_new_intent(self, backend):
         store = backend.stores.add(a_new_store(), None, ACTOR).store
-        accepted = backend.stores.ask_deletion(CUSTOMER, store.id, Actor("customer c", "request d"))
+        accepted = backend.stores.remove(CUSTOMER, store.id, Actor("customer c", "request d"))
         assert (accepted.store.state, accepted.store.desired) == (StoreState.DELETING, Desired.DELETED)
         assert (accepted.store.generation, accepted.store.reason) == (2, None)
         assert accepted.announcement.intent.generation == 2
         assert backend.said(store.id) == [(1, False), (2, False)]
         entry = backend.stores.history(CUSTOMER, store.id)[-1]
-        assert (entry.actor, entry.cause, entry.action) == ("customer c", "request d", "deletion asked")
+        assert (entry.actor, entry.cause, entry.action) == ("customer c", "request d", "purge asked")
         assert (entry.from_state, entry.to_state) == (StoreState.QUEUED, StoreState.DELETING)
         assert entry.generation == 2
 
     def test_asking_again_changes_nothing(self, backend):
         store = backend.stores.add(a_new_store(), None, ACTOR).store
-        first = backend.stores.ask_deletion(CUSTOMER, store.id, ACTOR)
-        again = backend.stores.ask_deletion(CUSTOMER, store.id, ACTOR)
+        first = backend.stores.remove(CUSTOMER, store.id, ACTOR)
+        again = backend.stores.remove(CUSTOMER, store.id, ACTOR)
         assert again.store == first.store
         assert again.announcement is None
         assert len(backend.stores.history(CUSTOMER, store.id)) == 2
@@ -270,14 +333,14 @@ class TestAskDeletion:
     def test_it_works_from_every_state(self, backend, state):
         store = backend.stores.add(a_new_store(), None, ACTOR).store
         backend.put(store.id, state=state, reason="because", failures=7)
-        after = backend.stores.ask_deletion(CUSTOMER, store.id, ACTOR).store
+        after = backend.stores.remove(CUSTOMER, store.id, ACTOR).store
         assert (after.state, after.failures, after.reason) == (StoreState.DELETING, 0, None)
         assert backend.stores.history(CUSTOMER, store.id)[-1].from_state is state
 
     def test_what_is_deleted_stays_so(self, backend):
         store = backend.stores.add(a_new_store(), None, ACTOR).store
         gone(backend, store.id)
-        accepted = backend.stores.ask_deletion(CUSTOMER, store.id, ACTOR)
+        accepted = backend.stores.remove(CUSTOMER, store.id, ACTOR)
         assert (accepted.store.state, accepted.announcement) == (StoreState.DELETED, None)
 
     def test_ten_at_once_make_one_intent(self, backend):
@@ -286,7 +349,7 @@ class TestAskDeletion:
 
         def delete(_):
             start.wait()
-            return backend.stores.ask_deletion(CUSTOMER, store.id, ACTOR)
+            return backend.stores.remove(CUSTOMER, store.id, ACTOR)
 
         with ThreadPoolExecutor(10) as threads:
             accepted = list(threads.map(delete, range(10)))

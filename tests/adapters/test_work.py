@@ -29,7 +29,13 @@ def a_leased_store(backend, seconds=30.0):
 
 def record_release(backend, leased, revision=1):
     backend.work.record_release(
-        leased, revision=revision, digest="d1", chart_version="1.2.3", deadline=900.0, actor=WORKER
+        leased,
+        revision=revision,
+        digest="d1",
+        chart_version="1.2.3",
+        made_with="p1",
+        deadline=900.0,
+        actor=WORKER,
     )
 
 
@@ -129,7 +135,7 @@ class TestTake:
         leased = a_leased_store(backend)
         backend.work.fail(leased, "because", WORKER)
         backend.work.finish(leased, seconds=30.0)
-        backend.stores.ask_deletion(CUSTOMER, leased.store.id, ACTOR)
+        backend.stores.remove(CUSTOMER, leased.store.id, ACTOR)
         assert backend.work.take(leased.store.id, seconds=30.0).store.failures == 0
 
 
@@ -166,7 +172,7 @@ class TestFencing:
     @pytest.mark.parametrize("write", ABOUT_A_GENERATION)
     def test_a_write_about_an_older_generation_changes_nothing(self, backend, write):
         leased = a_leased_store(backend)
-        backend.stores.ask_deletion(CUSTOMER, leased.store.id, ACTOR)
+        backend.stores.remove(CUSTOMER, leased.store.id, ACTOR)
         before = snapshot(backend, leased.store.id)
         WRITES[write](backend, leased)
         assert snapshot(backend, leased.store.id) == before
@@ -208,6 +214,7 @@ class TestWrites:
         backend.work.begin(leased, WORKER)
         postpone(backend, leased, "busy", 0.0)
         record_release(backend, leased, revision=4)
+        assert backend.value(leased.store.id, "applied_plan") == leased.store.plan
         store = backend.stores.get(CUSTOMER, leased.store.id)
         assert (store.applied_generation, store.release_revision, store.release_digest) == (1, 4, "d1")
         assert (store.chart_version, store.failures, store.reason) == ("1.2.3", 0, None)
@@ -223,7 +230,7 @@ class TestWrites:
 
     def test_a_removal_is_recorded_for_the_generation_that_asked_for_it(self, backend):
         store = a_queued_store(backend)
-        backend.stores.ask_deletion(CUSTOMER, store.id, ACTOR)
+        backend.stores.remove(CUSTOMER, store.id, ACTOR)
         leased = backend.work.take(store.id, seconds=30.0)
         postpone(backend, leased, "busy", 0.0)
         backend.work.record_removal(leased, WORKER)
@@ -247,7 +254,7 @@ class TestWrites:
 
     def test_a_store_that_is_being_deleted_is_never_given_up(self, backend):
         store = a_queued_store(backend)
-        backend.stores.ask_deletion(CUSTOMER, store.id, ACTOR)
+        backend.stores.remove(CUSTOMER, store.id, ACTOR)
         leased = backend.work.take(store.id, seconds=30.0)
         before = snapshot(backend, store.id)
         backend.work.fail(leased, "because", WORKER)
@@ -294,7 +301,7 @@ class TestFinish:
 
     def test_it_is_kept_for_an_intent_that_came_meanwhile(self, backend):
         leased = a_leased_store(backend, seconds=30.0)
-        backend.stores.ask_deletion(CUSTOMER, leased.store.id, ACTOR)
+        backend.stores.remove(CUSTOMER, leased.store.id, ACTOR)
         backend.later(20)
         newer = backend.work.finish(leased, seconds=30.0)
         assert (newer.store.generation, newer.store.state) == (2, StoreState.DELETING)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from control_plane.domain.chart_values import made_with
 from control_plane.domain.invariants import catalogue
 from control_plane.domain.invariants.catalogue import INVARIANTS
 from control_plane.domain.invariants.evidence import (
@@ -34,10 +35,9 @@ from control_plane.domain.invariants.limits import Limits
 from control_plane.domain.invariants.platforms import attention, judge_ledger
 from control_plane.domain.invariants.rows import judge_row
 from control_plane.domain.invariants.stores import CLAIMS, judge_store, judge_stray, judge_unknown
-from control_plane.domain.plans import STANDARD
 from control_plane.domain.rollout import COMPONENTS, Workload
 from control_plane.domain.store import MOVES, StoreState
-from tests.builders import STORE
+from tests.builders import PLANS, STANDARD, STORE
 
 _S = StoreState
 NAME = f"store-{STORE}"
@@ -55,6 +55,8 @@ def a_row(**changes: Any) -> Row:
         applied_generation=1,
         observed_generation=1,
         plan="standard",
+        made_with=made_with(STANDARD),
+        runs=True,
         release_revision=1,
         release_digest="d1",
         credentials_uid="u1",
@@ -116,7 +118,7 @@ def names(findings: Iterable[Finding]) -> set[str]:
 
 
 def judged(row: Row, seen: InCell) -> set[str]:
-    return names([*judge_row(row, LIMITS), *judge_store(row, seen)])
+    return names([*judge_row(row, LIMITS), *judge_store(row, seen, PLANS)])
 
 
 NOTHING = InCell(STORE)
@@ -270,6 +272,13 @@ BROKEN_STORES: list[tuple[str, Row, InCell]] = [
         in_cell(workloads={**in_cell().workloads, "storefront": Workload(0, True, "1 of 1 pods ready")}),
     ),
     (catalogue.READY_IS_TRUE, a_row(), in_cell(workloads={"storefront": Workload(1, True, "")})),
+    (catalogue.READY_IS_TRUE, a_row(runs=False), in_cell()),
+    (catalogue.SUSPENDED_IS_TRUE, in_state(_S.SUSPENDED), in_cell()),
+    (
+        catalogue.SUSPENDED_IS_TRUE,
+        in_state(_S.SUSPENDED, runs=False),
+        in_cell(workloads=dict.fromkeys(COMPONENTS, Workload(1, False, "1 of 0 pods ready"))),
+    ),
     (catalogue.CREDENTIALS_KEPT, a_row(), in_cell(credentials=None)),
     (catalogue.CREDENTIALS_KEPT, a_row(), in_cell(credentials=Credentials("u2", immutable=True))),
     (catalogue.CREDENTIALS_KEPT, a_row(), in_cell(credentials=Credentials("u1", immutable=False))),
@@ -321,7 +330,8 @@ def test_a_ready_store_without_its_namespace_breaks_two() -> None:
     ],
 )
 def test_pods_that_went_bad_count_once_reconcile_had_its_chance(seen: InCell) -> None:
-    (found,) = [each for each in judge_store(a_row(), seen) if each.invariant == catalogue.READY_IS_TRUE]
+    found_all = judge_store(a_row(), seen, PLANS)
+    (found,) = [each for each in found_all if each.invariant == catalogue.READY_IS_TRUE]
     assert found.after_pass
 
 

@@ -29,8 +29,10 @@ WORKLOADS = (
 WHOLE = Observation(NamespaceState.ACTIVE, dict.fromkeys(COMPONENTS, WORKLOADS[1]))
 
 
-def a_row(state: StoreState, *, applied: int = GENERATION, seconds: float = 0.0) -> Standing:
-    return Standing(uuid4(), GENERATION, applied, state, None, seconds)
+def a_row(
+    state: StoreState, *, applied: int = GENERATION, runs: bool = True, seconds: float = 0.0
+) -> Standing:
+    return Standing(uuid4(), GENERATION, applied, state, runs, None, seconds)
 
 
 def observations() -> list[Observation]:
@@ -44,14 +46,27 @@ def observations() -> list[Observation]:
 
 @pytest.mark.parametrize("state", StoreState)
 @pytest.mark.parametrize("applied", [GENERATION - 1, GENERATION])
-def test_of_all_that_can_be_seen_only_a_whole_rollout_gives_ready(state: StoreState, applied: int) -> None:
+@pytest.mark.parametrize("runs", [True, False])
+def test_of_all_that_can_be_seen_only_a_whole_rollout_gives_ready_or_suspended(
+    state: StoreState, applied: int, runs: bool
+) -> None:
+    aim, other = (_S.READY, _S.SUSPENDED) if runs else (_S.SUSPENDED, _S.READY)
     for seen in observations():
-        verdict = judge(a_row(state, applied=applied), seen)
+        verdict = judge(a_row(state, applied=applied, runs=runs), seen)
         if verdict is None:
             continue
         assert applied == GENERATION
         assert verdict.to_state == state or verdict.to_state in MOVES[state]
-        assert (verdict.to_state is _S.READY) <= (seen == WHOLE)
+        assert verdict.to_state is not other
+        assert (verdict.to_state is aim) <= (seen == WHOLE)
+
+
+@pytest.mark.parametrize("state", [_S.PROVISIONING, _S.UPDATING])
+def test_a_store_without_pods_that_none_wants_is_suspended(state: StoreState) -> None:
+    verdict = judge(a_row(state, runs=False), WHOLE)
+    assert verdict is not None
+    assert (verdict.to_state, verdict.reason) == (_S.SUSPENDED, None)
+    assert judge(a_row(_S.SUSPENDED, runs=False), WHOLE) is None
 
 
 @pytest.mark.parametrize("state", [_S.PROVISIONING, _S.UPDATING, _S.DEGRADED])

@@ -31,6 +31,7 @@ class Namespace:
     access: bool = False
     secret: Mapping[str, str] | None = None
     secret_uid: str = ""
+    resets: dict[int, str] = field(default_factory=dict)  # administrator's passwords after the first
     quarantined: bool = False
     locked: bool = False  # by a Helm that is dead
     revision: int = 0
@@ -123,6 +124,15 @@ class FakeCluster:
                 raise CredentialsLostError("the Secret is gone")
             namespace.secret, namespace.secret_uid = credentials.fresh(), str(uuid4())
         return Secret("credentials-1", namespace.secret_uid)
+
+    def ensure_reset_password(self, store: Store, credentials: Credentials, lease: Lease) -> str:
+        """See the port."""
+        namespace = self._accessible(store, lease)
+        number = store.admin_number
+        if number not in namespace.resets:
+            namespace.resets[number] = credentials.fresh()["admin-password"]
+        namespace.resets.pop(number - 2, None)
+        return f"admin-{number}"
 
     def remove_namespace(self, store: Store, lease: Lease) -> None:
         """See the port."""

@@ -20,6 +20,7 @@ from control_plane.domain.dead_letters import (
     Poison,
     id_range,
 )
+from control_plane.domain.events import INTENTS
 from control_plane.domain.store import Actor, StoreState
 from control_plane.ports.dead_letters import Undelivered
 from tests.fakes.clock import FakeClock
@@ -133,18 +134,36 @@ class FakeCleaning:
 
         said = over({each.announcement.id: each.published_at for each in tables.outbox}, retention.PUBLISHED)
         tables.outbox[:] = [each for each in tables.outbox if each.announcement.id not in said]
+        said_outside = {each.id: tables.told_outside.get(each.id) for each in tables.store_events}
+        told = over(said_outside, retention.PUBLISHED)
+        tables.store_events[:] = [each for each in tables.store_events if each.id not in told]
         keys = over({key: used for key, (_, _, used) in tables.keys.items()}, retention.IDEMPOTENCY_KEYS)
-        attempts = over(tables.attempts, retention.ATTEMPTS)
+        attempts = over({key: began for key, (_, began) in tables.attempts.items()}, retention.ATTEMPTS)
         answered = {key: letter.answered_at for key, letter in tables.dead_letters.items()}
         letters = over(answered, retention.ANSWERED_LETTERS)
-        for table, gone in ((tables.keys, keys), (tables.attempts, attempts), (tables.dead_letters, letters)):
+        unclaimed = over({key: made for key, (_, _, made) in tables.unclaimed.items()}, retention.UNCLAIMED)
+        of = tables.of_people
+        sessions = over({key: row.kept.expires_at for key, row in of.sessions.items()}, retention.SESSIONS)
+        sign_ins = over({key: row.expires_at for key, row in of.sign_ins.items()}, retention.SIGN_INS)
+        for table, gone in (
+            (of.sessions, sessions),
+            (of.sign_ins, sign_ins),
+            (tables.keys, keys),
+            (tables.attempts, attempts),
+            (tables.unclaimed, unclaimed),
+            (tables.dead_letters, letters),
+        ):
             for key in gone:
                 del table[key]  # type: ignore[arg-type]
         return {
             "outbox": len(said),
+            "store_events": len(told),
             "idempotency_keys": len(keys),
             "attempts": len(attempts),
+            "unclaimed": len(unclaimed),
             "dead_letters": len(letters),
+            "sessions": len(sessions),
+            "sign_ins": len(sign_ins),
         }
 
 
@@ -155,6 +174,7 @@ class FakeDeadTopic:
     clock: FakeClock
     messages: list[Undelivered] = field(default_factory=list)
     down: bool = False
+    source: str = INTENTS
 
     def arrive(self, body: bytes, deliveries: int | None = None) -> None:
         """The broker gives a message up."""

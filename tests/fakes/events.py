@@ -1,4 +1,4 @@
-"""Pub/Sub, customers' tokens and the source of passwords, in memory."""
+"""Pub/Sub, an issuer of identities and the source of passwords, in memory."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from control_plane.domain.events import StoreIntent
+from control_plane.domain.identity import Identity, NotAnIdentityError
+from control_plane.domain.store_events import StoreEvent
 from tests.fakes.clock import FakeClock
 
 
 @dataclass
 class FakeEvents:
-    """The `Events` and `Republisher` ports. A broker that is down costs the whole time limit."""
+    """The `Events`, `Teller` and `Republisher` ports. A broker that is down costs the whole time limit."""
 
     clock: FakeClock
     published: list[StoreIntent] = field(default_factory=list)
     republished: list[tuple[str, bytes]] = field(default_factory=list)
+    told: list[StoreEvent] = field(default_factory=list)
     rollouts: int = 0
+    takes: int | None = None  # how many events at a time before it refuses; None for all
     down: bool = False
 
     def announce(self, intents: Sequence[StoreIntent], *, timeout: float) -> bool:
@@ -27,6 +31,15 @@ class FakeEvents:
             return False
         self.published += intents
         return True
+
+    def tell(self, events: Sequence[StoreEvent], *, timeout: float) -> Sequence[StoreEvent]:
+        """See the port."""
+        if self.down:
+            self.clock.later(timeout)
+            return []
+        taken = events[: self.takes]
+        self.told += taken
+        return taken
 
     def rollout_started(self) -> None:
         """See the port."""
@@ -42,14 +55,25 @@ class FakeEvents:
 
 
 @dataclass(frozen=True)
-class FakeTokens:
-    """The `Tokens` port."""
+class FakeIdentities:
+    """The `Identities` port: a token is the name of whom it identifies."""
 
-    customers: Mapping[str, UUID]
+    known: Mapping[str, Identity]
 
-    def customer_of(self, token: str) -> UUID | None:
+    def verify(self, token: str) -> Identity:
         """See the port."""
-        return self.customers.get(token)
+        if token not in self.known:
+            raise NotAnIdentityError("nobody's")
+        return self.known[token]
+
+
+@dataclass(frozen=True)
+class FakeLoginLinks:
+    """The `LoginLinks` port: tokens that name their store."""
+
+    def token(self, store_id: UUID) -> str:
+        """See the port."""
+        return f"token-for-{store_id}"
 
 
 @dataclass

@@ -107,10 +107,11 @@ class FakeFleet:
             if now != (verdict.from_state, verdict.generation, verdict.generation):
                 continue
             changes: dict[str, Any] = {"state": verdict.to_state, "reason": verdict.reason}
-            if verdict.to_state is _S.READY:
+            if verdict.to_state in (_S.READY, _S.SUSPENDED):
                 changes["observed_generation"] = verdict.generation
-                changes["ready_at"] = row.ready_at or self.tables.now
                 changes["deadline_at"] = None
+            if verdict.to_state is _S.READY:
+                changes["ready_at"] = row.ready_at or self.tables.now
             if verdict.to_state is verdict.from_state:
                 changes["updated_at"] = row.updated_at
             try:
@@ -157,4 +158,6 @@ class FakeFleet:
 
     def _standing(self, row: Row) -> Standing:
         seconds = (self.tables.now - row.updated_at).total_seconds()
-        return Standing(row.id, row.generation, row.applied_generation, row.state, row.reason, seconds)
+        return Standing(
+            row.id, row.generation, row.applied_generation, row.state, row.store().runs, row.reason, seconds
+        )

@@ -10,14 +10,29 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID, uuid4
 
+from control_plane.domain.accounts import ApiToken, Role
 from control_plane.domain.events import StoreIntent
 from control_plane.domain.orphans import Orphan
 from control_plane.domain.store import MOVES, Actor, AuditEntry, Store, StoreState
+from control_plane.domain.store_events import StoreEvent, StoreEventData, StoreEventType
+from control_plane.ports.billing import SubscriptionRow
 from control_plane.ports.fleet import Watermark
 from control_plane.ports.messages import Announcement
 from tests.fakes.clock import FakeClock
+from tests.fakes.people import PeopleTables
 
 _S = StoreState
+_TOLD = {
+    _S.READY: StoreEventType.READY,
+    _S.DEGRADED: StoreEventType.DEGRADED,
+    _S.SUSPENDED: StoreEventType.SUSPENDED,
+    _S.DELETING: StoreEventType.DELETING,
+    _S.DELETED: StoreEventType.DELETED,
+    _S.FAILED: StoreEventType.FAILED,
+}
+
+
+_SETTLED = (_S.READY, _S.DEGRADED, _S.SUSPENDED)
 
 
 class RuleBrokenError(Exception):
@@ -34,6 +49,10 @@ class Row(Store):
     lease_until: datetime | None = None
     lease_token: int = 0
     deadline_at: datetime | None = None
+    admin_made: int = 0
+    made_with: str | None = None
+    refreshed_for: str | None = None
+    settled: StoreState | None = None
 
     def store(self) -> Store:
         """The columns that people see."""
@@ -79,6 +98,26 @@ class CellRow:
     watermark: Watermark | None = None
 
 
+@dataclass
+class AccountRow:
+    """One row of `accounts`."""
+
+    plan: str = "standard"
+    requests_left: float = float("inf")
+    requests_at: datetime | None = None
+
+
+@dataclass
+class TokenRow:
+    """One row of `tokens`."""
+
+    account: UUID
+    digest: str
+    role: Role
+    kept: ApiToken
+    revoked: bool = False
+
+
 class Tables:
     """What the fakes share: one lock is their transaction, one method writes a store's row."""
 
@@ -88,14 +127,26 @@ class Tables:
         self.cells = {name: CellRow(uuid4()) for name in cells}
         self.rows: dict[UUID, Row] = {}
         self.outbox: list[OutboxRow] = []
+        self.store_events: list[StoreEvent] = []
+        self.told_outside: dict[UUID, datetime] = {}
         self.audit: dict[UUID, list[AuditEntry]] = {}
         self.keys: dict[tuple[UUID, str], tuple[str, UUID, datetime]] = {}
         self.attempts: dict[
-            tuple[UUID, int], datetime
-        ] = {}  # whose store, with which lease token; since when
+            tuple[UUID, int], tuple[int, datetime]
+        ] = {}  # whose store, with which lease token; at which generation, since when
         self.operations: list[tuple[str, str, str, str | None]] = []  # operator, action, subject, reason
         self.orphans: dict[UUID, dict[UUID, Orphan]] = {}  # by cell and store
         self.dead_letters: dict[tuple[str, str], DeadLetterRow] = {}  # by source and message id
+        self.unclaimed: dict[
+            tuple[UUID, int], tuple[str, int, datetime]
+        ] = {}  # password, generation, made at
+        self.accounts: dict[UUID, AccountRow] = {}
+        self.links: dict[tuple[str, str], UUID] = {}  # whose account an issuer's customer has
+        self.tokens: dict[UUID, TokenRow] = {}
+        self.of_people = PeopleTables()
+        self.subscriptions: dict[str, SubscriptionRow] = {}
+        # Account, actor, cause, action, subject.
+        self.account_audit: list[tuple[UUID, str, str, str, str]] = []
 
     @property
     def now(self) -> datetime:
@@ -111,6 +162,11 @@ class Tables:
         if after.state is _S.FAILED and after.reason is None:
             raise RuleBrokenError("a failed store says why")
         self.rows[row.id] = after
+        if after.state is not row.state:
+            self.tell_outside(after, row.settled)
+            self.rows[row.id] = after = replace(
+                after, settled=after.state if after.state in _SETTLED else row.settled
+            )
         if audited:
             self.tell(after, actor, action, row.state)
         return after
@@ -121,6 +177,23 @@ class Tables:
             self.now, actor.name, actor.cause, action, before, row.state, row.generation, row.reason
         )
         self.audit.setdefault(row.id, []).append(entry)
+
+    def tell_outside(self, row: Row, settled: StoreState | None) -> None:
+        """Write an event, where the new state is one that is told."""
+        what = _TOLD.get(row.state)
+        if what is StoreEventType.READY and settled is _S.SUSPENDED:
+            what = StoreEventType.RESUMED
+        if what:
+            self.add_event(row, what)
+
+    def add_event(self, row: Row, what: StoreEventType) -> None:
+        """Write an event."""
+        data = StoreEventData(
+            store_id=row.id, account_id=row.customer_id, generation=row.generation, reason=row.reason
+        )
+        number = len(self.store_events) + 1
+        event = StoreEvent(id=uuid4(), type=what, subject=row.id, time=self.now, sequence=number, data=data)
+        self.store_events.append(event)
 
     def announce(self, row: Row) -> Announcement:
         """Write an outbox row."""

@@ -38,7 +38,7 @@ class FakeWork:
             lease_token=row.lease_token + 1,
             failures=row.failures + (row.lease_holder is not None),
         )
-        self.tables.attempts[store_id, taken.lease_token] = now
+        self.tables.attempts[store_id, taken.lease_token] = taken.generation, now
         return Leased(taken.store(), Lease(store_id, taken.lease_token, self._in(seconds)))
 
     @transaction
@@ -67,13 +67,22 @@ class FakeWork:
 
     @transaction
     def record_release(
-        self, leased: Leased, *, revision: int, digest: str, chart_version: str, deadline: float, actor: Actor
+        self,
+        leased: Leased,
+        *,
+        revision: int,
+        digest: str,
+        chart_version: str,
+        made_with: str,
+        deadline: float,
+        actor: Actor,
     ) -> None:
         """See the port."""
         self._write(
             leased, actor, "release applied",
             applied_generation=leased.store.generation, release_revision=revision, release_digest=digest,
-            chart_version=chart_version, failures=0, reason=None,
+            chart_version=chart_version, made_with=made_with,
+            applied_plan=leased.store.plan, failures=0, reason=None,
             deadline_at=self.tables.now + timedelta(seconds=deadline),
         )  # fmt: skip
 
@@ -141,3 +150,21 @@ class FakeWork:
     def _keep(self, row: Row, **changes: Any) -> Row:
         kept = self.tables.rows[row.id] = replace(row, **changes)
         return kept
+
+
+@dataclass(frozen=True)
+class FakeVault:
+    """The `Vault` port."""
+
+    tables: Tables
+
+    @transaction
+    def keep(self, leased: Leased, number: int, password: str) -> str:
+        """See the port."""
+        row = self.tables.rows[leased.lease.store_id]
+        if row.lease_token != leased.lease.token or not held(row, self.tables.now):
+            raise LeaseLostError(str(row.id))
+        made = (password, leased.store.generation, self.tables.now)
+        kept = self.tables.unclaimed.setdefault((row.id, number), made)
+        self.tables.rows[row.id] = replace(row, admin_made=max(row.admin_made, number))
+        return kept[0]

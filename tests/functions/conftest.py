@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import base64
 import json
 import sys
 from pathlib import Path
@@ -12,17 +12,20 @@ import pytest
 from werkzeug.test import Client
 
 from control_plane import bootstrap
+from control_plane.use_cases.recognise import Recognise
+from control_plane.use_cases.sign_in import SignIn
 from dev.machine.place import CHECKOUT
-from tests.builders import CUSTOMER, STRANGER
-from tests.fakes.events import FakeTokens
+from tests.fakes.events import FakeIdentities
+from tests.fakes.people import FakeDepartures
+from tests.functions.people import IDENTITIES, let_people_in
 from tests.use_cases.platform import Platform
-
-TOKENS = {"customer-token": CUSTOMER, "stranger-token": STRANGER}
 
 
 @pytest.fixture
 def platform() -> Platform:
-    return Platform()
+    platform = Platform()
+    let_people_in(platform)
+    return platform
 
 
 @pytest.fixture
@@ -31,16 +34,14 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     helm = tmp_path / "helm"
     helm.write_text("#!/bin/sh\necho v4.2.4\n")
     helm.chmod(0o755)
-    tokens = tmp_path / "tokens.json"
-    digests = {hashlib.sha256(token.encode()).hexdigest(): str(who) for token, who in TOKENS.items()}
-    tokens.write_text(json.dumps(digests))
     values = {
         "DATABASE_URL": "postgresql+pg8000://nobody@127.0.0.1:1/nothing",
         "PUBSUB_PROJECT_ID": "test-project",
         "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",
         "URUMI_CELL": "local",
         "URUMI_BASE_DOMAIN": "shops.example",
-        "URUMI_API_TOKENS_FILE": str(tokens),
+        "URUMI_CREDENTIALS_KEYS": base64.urlsafe_b64encode(bytes(32)).decode(),
+        "URUMI_LOGIN_KEYS": json.dumps({"k1": base64.b64encode(bytes(32)).decode()}),
         "KUBECONFIG": str(tmp_path / "kubeconfig"),
         "URUMI_HELM": str(helm),
         "URUMI_CHART": str(CHECKOUT / "chart"),
@@ -53,7 +54,17 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def api(environment: None, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Client:
     """The REST API."""
-    parts = bootstrap.Api(FakeTokens(TOKENS), platform.stores, platform.create_store, platform.delete_store)
+    parts = bootstrap.Api(
+        Recognise(FakeIdentities(IDENTITIES)),
+        platform.accounts,
+        platform.create_store,
+        platform.change_store,
+        platform.create_token,
+        platform.claim,
+        platform.login,
+        SignIn(platform.accounts),
+        FakeDepartures(platform.tables),
+    )
     monkeypatch.setattr(bootstrap, "api", lambda _settings: parts)
     return serve("create_store", monkeypatch)
 
@@ -79,5 +90,5 @@ def serve(name: str, monkeypatch: pytest.MonkeyPatch) -> Client:
     ]:
         monkeypatch.delitem(sys.modules, module)
     source = str(CHECKOUT / "functions" / name / "main.py")
-    client: Client = functions_framework.create_app(name, source).test_client()
+    client: Client = functions_framework.create_app(name, source).test_client(use_cookies=False)
     return client

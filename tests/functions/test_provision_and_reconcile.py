@@ -13,7 +13,7 @@ from control_plane.domain.errors import DatabaseUnavailableError, MisconfiguredE
 from control_plane.domain.events import StoreIntent
 from control_plane.domain.store import StoreState
 from dev.machine.place import CHECKOUT
-from tests.builders import ACTOR, STORE, a_new_store
+from tests.builders import STORE, a_new_store
 from tests.fakes.dead_letters import FakeParking
 from tests.fakes.work import FakeWork
 from tests.use_cases.platform import Platform
@@ -28,14 +28,14 @@ def a_push(body: bytes) -> dict[str, Any]:
 
 @pytest.mark.parametrize("shape", ["emulator", "cloud"])
 def test_a_pushed_intent_is_worked_on(provision: Client, platform: Platform, shape: str) -> None:
-    platform.stores.add(a_new_store(id=STORE), None, ACTOR)
+    platform.add(a_new_store(id=STORE))
     body = json.loads((CHECKOUT / "tests" / "events" / f"{shape}.push.json").read_text())
     assert provision.post(PATH, json=body).status_code == 200
     assert platform.state(STORE) is StoreState.PROVISIONING
 
 
 def test_a_binary_cloud_event_is_worked_on_too(provision: Client, platform: Platform) -> None:
-    platform.stores.add(a_new_store(id=STORE), None, ACTOR)
+    platform.add(a_new_store(id=STORE))
     body = json.loads((CHECKOUT / "tests" / "events" / "cloud.push.json").read_text())
     headers = {
         "ce-id": "1",
@@ -127,7 +127,7 @@ def test_a_database_that_is_away_slows_down_nobody_and_a_pass_wakes_the_store(
 def test_what_nobody_foresaw_and_what_is_set_wrongly_comes_again(
     provision: Client, platform: Platform, error: Exception
 ) -> None:
-    platform.stores.add(a_new_store(id=STORE), None, ACTOR)
+    platform.add(a_new_store(id=STORE))
     platform.releases.errors = [error]
     body = (CHECKOUT / "tests" / "events" / "emulator.push.json").read_text()
     bear_errors(provision)
@@ -143,7 +143,7 @@ def bear_errors(client: Client) -> None:
 
 
 def test_a_tick_runs_a_pass_and_tells_what_it_did(reconcile: Client, platform: Platform) -> None:
-    platform.stores.add(a_new_store(id=STORE), None, ACTOR)
+    platform.add(a_new_store(id=STORE))
     platform.deliver(STORE)
     platform.cell.pods(STORE, ready=True)
     answer = reconcile.post("/")

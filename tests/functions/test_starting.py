@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from control_plane.settings import ProvisionSettings, from_environment
 from dev.machine.place import CHECKOUT
 
 pytestmark = pytest.mark.usefixtures("environment")
 
-CLIENTS = ("kubernetes", "grpc", "google.pubsub_v1", "sqlalchemy", "pg8000", "yaml")
+CLIENTS = ("kubernetes", "grpc", "google.pubsub_v1", "sqlalchemy", "pg8000", "stripe")
 LOAD = """
 import functions_framework, sys
 client = functions_framework.create_app({name!r}, {source!r}).test_client()
@@ -31,7 +33,7 @@ def run(name: str, code: str | None = None, **changes: str) -> subprocess.Comple
     )
 
 
-@pytest.mark.parametrize("name", ["create_store", "provision", "reconcile"])
+@pytest.mark.parametrize("name", ["create_store", "provision", "reconcile", "billing_event"])
 def test_starting_loads_no_client(name: str) -> None:
     found = run(name)
     assert (found.returncode, found.stdout.strip()) == (0, "[]"), found.stderr
@@ -41,10 +43,12 @@ def test_starting_loads_no_client(name: str) -> None:
     ("name", "variable"),
     [
         ("create_store", "DATABASE_URL"),
-        ("create_store", "URUMI_API_TOKENS_FILE"),
+        ("create_store", "URUMI_BASE_DOMAIN"),
         ("provision", "KUBECONFIG"),
         ("provision", "URUMI_HELM"),
         ("reconcile", "URUMI_CELL"),
+        ("reconcile", "URUMI_BASE_DOMAIN"),
+        ("billing_event", "URUMI_BASE_DOMAIN"),
     ],
 )
 def test_a_missing_setting_is_named(name: str, variable: str) -> None:
@@ -54,9 +58,32 @@ def test_a_missing_setting_is_named(name: str, variable: str) -> None:
     assert "Traceback" not in found.stderr
 
 
+@pytest.mark.parametrize("name", ["create_store", "provision", "reconcile", "billing_event"])
+def test_a_plan_file_that_makes_no_sense_is_named_before_anybody_asks(name: str, tmp_path: Path) -> None:
+    plans = tmp_path / "plans.yaml"
+    plans.write_text("version: 1\nstores: {}\naccounts: {}\n")
+    found = run(name, URUMI_PLANS=str(plans))
+    assert found.returncode != 0
+    assert "URUMI_PLANS" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
 def test_a_helm_that_is_not_helm_4_is_refused(tmp_path: object) -> None:
     found = run("provision", URUMI_HELM="/bin/true")
     assert "Helm 4" in found.stderr
     found = run("provision", DATABASE_URL="postgresql://u:secret@h/d")
     assert "DATABASE_URL" in found.stderr
     assert "secret" not in found.stderr
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"plugins"', "null"])
+def test_values_of_the_cell_are_one_json_object(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("URUMI_CELL_VALUES", text)
+    with pytest.raises(SystemExit, match=r"URUMI_CELL_VALUES: .*write it as one JSON object"):
+        from_environment(ProvisionSettings)
+
+
+def test_a_cell_may_share_nothing_or_any_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert from_environment(ProvisionSettings).cell_values == "{}"
+    monkeypatch.setenv("URUMI_CELL_VALUES", '{"plugins": ["tea"]}')
+    assert from_environment(ProvisionSettings).cell_values == '{"plugins": ["tea"]}'

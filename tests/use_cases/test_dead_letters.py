@@ -34,8 +34,8 @@ def waiting(platform: Platform) -> list[DeadLetter]:
 def a_refused(platform: Platform) -> DeadLetter:
     """The letter of a store that was given up."""
     store = platform.create()
-    platform.releases.errors = [PermanentError("the chart was refused")]
-    platform.deliver(store.id)
+    platform.releases.errors = [PermanentError("the chart was refused")] * 2
+    platform.give_up(store.id)
     (letter,) = waiting(platform)
     assert letter.store_state is _S.FAILED
     return letter
@@ -113,7 +113,7 @@ def test_requeueing_the_letter_of_a_failed_store_has_it_tried_again(platform: Pl
 def test_a_letter_whose_store_is_no_longer_failed_says_so_and_what_to_do(platform: Platform) -> None:
     letter = a_refused(platform)
     assert letter.store_id
-    platform.delete(letter.store_id)
+    platform.purge(letter.store_id)
     with pytest.raises(LetterError, match=r"is DELETING, not FAILED.*`urumi queue discard "):
         platform.requeue(letter, OPERATOR)
     assert [each.id for each in waiting(platform)] == [letter.id]

@@ -21,6 +21,7 @@ from control_plane.domain.store import StoreState, namespace_of
 from control_plane.ports.examination import Passes
 from control_plane.use_cases.examine import Examine
 from control_plane.use_cases.look import KEPT, Look
+from tests.builders import PLANS
 from tests.domain.test_invariants import a_row, an_entry
 from tests.domain.test_invariants import in_cell as sound
 from tests.fakes.examination import FakeCellExamination, FakeDatabaseExamination, FakePauses
@@ -42,7 +43,7 @@ class Scene:
     def examine(
         self, ids: list[UUID] | None = None, *, patience: float = PATIENCE, accepted: list[UUID] | None = None
     ) -> Report:
-        verb = Examine(Look(self.database, self.cell, Limits()), self.pauses)
+        verb = Examine(Look(self.database, self.cell, Limits(), PLANS), self.pauses)
         return verb(ids, accepted=accepted or [], patience=patience)
 
     def change(self, store_id: UUID, **changes: object) -> None:

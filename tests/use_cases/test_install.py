@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from control_plane.domain.life import Verb
 from control_plane.domain.store import Actor, StoreState
 from tests.use_cases.platform import Platform
 
@@ -71,7 +73,7 @@ def test_a_store_whose_passwords_are_gone_is_given_up_and_gets_no_new_ones(platf
     assert found
     found.secret = None
 
-    platform.deliver(store.id)
+    platform.give_up(store.id)
 
     row = platform.tables.rows[store.id]
     assert (row.state, row.reason) == (_S.FAILED, "the Secret is gone")
@@ -85,7 +87,7 @@ def test_a_store_whose_secret_is_another_one_is_given_up_before_helm(platform: P
     assert found
     found.secret_uid = "somebody else's"
 
-    platform.deliver(store.id)
+    platform.give_up(store.id)
 
     row = platform.tables.rows[store.id]
     assert row.state is _S.FAILED
@@ -99,7 +101,7 @@ def test_a_store_that_is_given_up_leaves_a_dead_letter(platform: Platform) -> No
     found = platform.cell.of(store.id)
     assert found
     found.secret_uid = "somebody else's"
-    platform.deliver(store.id)
+    platform.give_up(store.id)
 
     (letter,) = platform.tables.dead_letters.values()
     assert (letter.store_id, letter.generation, letter.kind) == (store.id, 2, "refused")
@@ -111,6 +113,24 @@ def test_an_attempt_is_on_record_each_time_that_the_lease_is_taken(platform: Pla
     platform.deliver(store.id)
     platform.deliver(store.id)
     assert list(platform.tables.attempts) == [(store.id, 1)]
+
+
+def test_another_login_key_of_the_cell_reaches_a_store_with_its_next_intent(platform: Platform) -> None:
+    store = platform.ready()
+
+    def known() -> Any:
+        found = platform.cell.of(store.id)
+        return found and found.values.get("login")
+
+    keys = {"keys": {"k1": "old", "k2": "new"}}
+    install = replace(platform.provision.install, cell_values={"login": keys})
+    platform.provision = replace(platform.provision, install=install)  # started anew with other settings
+    platform.deliver(store.id)
+    assert known() is None
+
+    platform.ask(store.id, Verb.RENAME, "Pots")
+    platform.deliver(store.id)
+    assert known() == keys
 
 
 def _leave_locked(platform: Platform, store_id: Any) -> None:

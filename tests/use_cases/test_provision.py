@@ -59,12 +59,19 @@ def test_while_another_worker_has_the_lease_nothing_happens(platform: Platform) 
     assert platform.cell.of(store.id) is None
 
 
-def test_a_permanent_error_fails_the_store_with_its_reason(platform: Platform) -> None:
-    store = platform.create()
-    platform.releases.errors = [PermanentError("the chart was refused: nonsense")]
-    platform.deliver(store.id)
-    assert platform.state(store.id) is _S.FAILED
-    assert platform.reason(store.id) == "the chart was refused: nonsense"
+def test_a_permanent_error_fails_the_store_with_its_reason_when_it_is_said_twice(platform: Platform) -> None:
+    once, twice = platform.create("once"), platform.create("twice")
+    platform.releases.errors = [PermanentError("quota exceeded: services")]
+    platform.deliver(once.id)
+    assert platform.state(once.id) is _S.PROVISIONING
+    platform.clock.later(10)
+    platform.deliver(once.id)
+    assert platform.tables.rows[once.id].applied_generation == 1
+
+    platform.releases.errors = [PermanentError("the chart was refused: nonsense")] * 2
+    platform.give_up(twice.id)
+    assert platform.state(twice.id) is _S.FAILED
+    assert platform.reason(twice.id) == "the chart was refused: nonsense"
 
 
 def test_a_temporary_error_is_counted_and_tried_again_when_due(platform: Platform) -> None:
@@ -149,7 +156,7 @@ def test_an_intent_that_moved_on_meanwhile_is_worked_on_by_the_same_worker(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = platform.create()
-    monkeypatch.setattr(platform.events, "rollout_started", lambda: platform.delete(store.id))
+    monkeypatch.setattr(platform.events, "rollout_started", lambda: platform.purge(store.id))
     platform.deliver(store.id)
     row = platform.tables.rows[store.id]
     assert (row.state, row.generation, row.applied_generation) == (_S.DELETING, 2, 2)
@@ -196,7 +203,7 @@ def test_a_deletion_is_never_given_up(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     store = platform.ready()
-    platform.delete(store.id)
+    platform.purge(store.id)
 
     def fails(_: object) -> None:
         raise error

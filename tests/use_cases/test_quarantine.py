@@ -63,7 +63,7 @@ def test_a_pass_that_looks_at_changes_only_records_none(platform: Platform) -> N
 
 def test_stores_are_no_orphans_in_any_state_of_their_life(platform: Platform) -> None:
     ready, queued = platform.ready("one"), platform.create("two")
-    platform.delete(platform.ready("three").id)
+    platform.purge(platform.ready("three").id)
     a_full_pass(platform)
     assert platform.orphans.orphans(limit=10) == []
     assert not quarantined(platform, ready.id)
@@ -72,7 +72,7 @@ def test_stores_are_no_orphans_in_any_state_of_their_life(platform: Platform) ->
 
 def test_what_is_left_of_a_deleted_store_is_labelled_too(platform: Platform) -> None:
     store = platform.ready()
-    platform.delete(store.id)
+    platform.purge(store.id)
     platform.deliver(store.id)
     platform.cell.finish_removals()
     a_full_pass(platform)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from control_plane.domain.store import StoreState
@@ -146,3 +148,15 @@ def test_a_store_that_nobody_works_on_is_announced_again(platform: Platform) -> 
     platform.clock.later(3)
     platform.run_pass()
     assert [each.store_id for each in platform.events.published] == [store.id]
+
+
+def test_billing_that_goes_wrong_keeps_no_store_from_being_looked_at(platform: Platform) -> None:
+    def broken() -> int:
+        raise ZeroDivisionError
+
+    platform.reconcile = replace(platform.reconcile, settle=broken)
+    store = platform.create()
+    platform.deliver(store.id)
+    platform.cell.pods(store.id, ready=True)
+    platform.run_pass()
+    assert platform.state(store.id) is _S.READY

@@ -44,7 +44,7 @@ class StoreLife(RuleBasedStateMachine):
     @rule(index=_indexes)
     def delete(self, index: int) -> None:
         if store_id := self._pick(index):
-            self.platform.delete(store_id)
+            self.platform.purge(store_id)
 
     @rule(index=_indexes, times=st.integers(1, 3))
     def deliver(self, index: int, times: int) -> None:

@@ -34,6 +34,7 @@ NOTHING_WAITS_FOR_EVER = "nothing-waits-for-ever"
 ONE_WORKER_AT_A_TIME = "one-worker-at-a-time"
 ONE_RELEASE_PER_STORE = "one-release-per-store"
 READY_IS_TRUE = "ready-is-true"
+SUSPENDED_IS_TRUE = "suspended-is-true"
 ONLY_ALLOWED_MOVES = "only-allowed-moves"
 ROW_MATCHES_AUDIT = "row-matches-audit"
 FAILED_SAYS_WHY = "failed-says-why"
@@ -80,6 +81,13 @@ _ALL = (
         READY_IS_TRUE,
         "A store that is READY has the release and the pods of its newest intent, rolled out.",
         "If reconcile runs, look at its log for this store; a pass should have made it DEGRADED.",
+        _BOTH,
+    ),
+    Invariant(
+        SUSPENDED_IS_TRUE,
+        "A store that is SUSPENDED has a reason not to run, its newest release, and no pod.",
+        "If reconcile runs, look at its log for this store. A pod that stays is told by "
+        "`kubectl -n store-ID describe pod`.",
         _BOTH,
     ),
     Invariant(

@@ -32,6 +32,8 @@ class Row:
     applied_generation: int
     observed_generation: int
     plan: str
+    made_with: str | None  # `chart_values.made_with` when the release was made
+    runs: bool  # whether its pods are wanted
     release_revision: int | None
     release_digest: str | None
     credentials_uid: str | None

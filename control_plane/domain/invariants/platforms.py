@@ -39,8 +39,9 @@ def _announced(said: Announcement, limits: Limits) -> Iterator[Finding]:
         seen, expected = "announced, and no row", "a row"
         yield Finding(catalogue.ACCEPTED_IS_RECORDED, subject, seen, expected, said.store_id)
     if said.waiting > limits.waiting:
-        seen = f"its announcement is unpublished after {said.waiting:.0f} s"
-        yield Finding(catalogue.NOTHING_WAITS_FOR_EVER, subject, seen, "published", said.store_id)
+        seen = f"its announcement is neither taken up nor repeated after {said.waiting:.0f} s"
+        expected = "taken up, or published again"
+        yield Finding(catalogue.NOTHING_WAITS_FOR_EVER, subject, seen, expected, said.store_id)
     if said.lately > limits.announcements:
         seen = f"announced {said.lately} times in an hour"
         expected = f"at most {limits.announcements} times"

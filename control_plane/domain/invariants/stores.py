@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from control_plane.domain.invariants import catalogue
 from control_plane.domain.invariants.evidence import InCell, Record, Row, Stray
 from control_plane.domain.invariants.findings import Finding
 from control_plane.domain.invariants.isolation import judge_isolation
 from control_plane.domain.invariants.rows import finding, together
+from control_plane.domain.plans import Plan
 from control_plane.domain.rollout import COMPONENTS
 from control_plane.domain.store import StoreState
 
 _S = StoreState
 CLAIMS = frozenset({"storefront-content", "database-data"})  # as the chart names them
+_IS_TRUE = {_S.READY: catalogue.READY_IS_TRUE, _S.SUSPENDED: catalogue.SUSPENDED_IS_TRUE}
 _DEPLOYED = "deployed"
 _HAS_A_NAMESPACE = (_S.PROVISIONING, _S.READY, _S.DEGRADED, _S.UPDATING, _S.SUSPENDED)
 
 
-def judge_store(row: Row, seen: InCell) -> Iterator[Finding]:
+def judge_store(row: Row, seen: InCell, plans: Mapping[str, Plan]) -> Iterator[Finding]:
     """What does not hold of a store that has a row."""
     if row.state is _S.DELETED:
         yield from _gone(row, seen)
@@ -27,11 +29,11 @@ def judge_store(row: Row, seen: InCell) -> Iterator[Finding]:
         yield from _without_namespace(row)
         return
     yield from _released(row, seen)
-    if row.state is _S.READY:
-        yield from _ready(row, seen)
+    if row.state in _IS_TRUE:
+        yield from _true(row, seen, _IS_TRUE[row.state])
     if not seen.namespace.terminating:
         yield from _credentials(row, seen)
-        yield from judge_isolation(row, seen)
+        yield from judge_isolation(row, seen, plans)
 
 
 def judge_unknown(seen: InCell) -> Iterator[Finding]:
@@ -102,17 +104,22 @@ def _own(seen: InCell) -> list[Record]:
     return [each for each in seen.records if each.release == seen.name]
 
 
-def _ready(row: Row, seen: InCell) -> Iterator[Finding]:
+def _true(row: Row, seen: InCell, invariant: str) -> Iterator[Finding]:
+    """Whether all is as READY and SUSPENDED say: of the newest intent, and rolled out."""
     if not row.generation == row.applied_generation == row.observed_generation:
         told = (
-            f"READY at generation {row.generation}, applied {row.applied_generation}, "
+            f"{row.state} at generation {row.generation}, applied {row.applied_generation}, "
             f"observed {row.observed_generation}"
         )
-        yield finding(row, catalogue.READY_IS_TRUE, told, "all three the same")
+        yield finding(row, invariant, told, "all three the same")
+        return
+    if row.runs is not (row.state is _S.READY):
+        told = f"{row.state}, and its pods are {'wanted' if row.runs else 'not wanted'}"
+        yield finding(row, invariant, told, "a state that says what is wanted", after_pass=True)
         return
     if (wrong := _wrong_release(row, seen)) is not None:
         told, expected = wrong
-        yield finding(row, catalogue.READY_IS_TRUE, f"READY, and {told}", expected)
+        yield finding(row, invariant, f"{row.state}, and {told}", expected)
         return
     for component in COMPONENTS:
         workload = seen.workloads.get(component)
@@ -124,8 +131,8 @@ def _ready(row: Row, seen: InCell) -> Iterator[Finding]:
             told = f"{component} has {workload.detail}"
         else:
             continue
-        expected = f"rolled out at generation {row.generation}, or not READY any more"
-        yield finding(row, catalogue.READY_IS_TRUE, f"READY, and {told}", expected, after_pass=True)
+        expected = f"rolled out at generation {row.generation}, or not {row.state} any more"
+        yield finding(row, invariant, f"{row.state}, and {told}", expected, after_pass=True)
         return
 
 
