@@ -14,7 +14,8 @@ urumi.dev/store: {{ .root.Values.store.id | quote }}
 {{- end }}
 
 {{- /*
-The stamp by which reconcile knows that what it sees was made for the generation it waits for.
+The stamp by which reconcile knows that what it sees was made for the generation it waits for. Of the workload only:
+on its pods it would restart a shop for a change that is none of theirs.
 int64, because a number from JSON is a float here and would read 1e+06.
 */}}
 {{- define "store.generation" -}}

@@ -15,7 +15,7 @@ store's alone, already says whose they are.
 {{- /* The claim for the database's files. */}}
 {{- define "name.data" -}} database-data {{- end }}
 
-{{- /* The ConfigMap with what the agent sets up a new shop from; the only place of tenant text. */}}
+{{- /* The ConfigMap with what the agent sets up a new shop from, and the login keys; the only place of tenant text. */}}
 {{- define "name.site" -}} storefront-site {{- end }}
 
 {{- /* The ConfigMap with what wp-config.php reads. */}}

@@ -84,10 +84,16 @@ def workloads(objects: list[Object]) -> list[Object]:
     return [found for found in objects if "template" in found.get("spec", {})]
 
 
+def pod_templates(objects: list[Object]) -> Iterator[tuple[str, Object]]:
+    """Name and pod template of every workload: another one begins new pods."""
+    for workload in workloads(objects):
+        yield workload["metadata"]["name"], workload["spec"]["template"]
+
+
 def pod_specs(objects: list[Object]) -> Iterator[tuple[str, Object]]:
     """Name and pod spec of every workload."""
-    for workload in workloads(objects):
-        yield workload["metadata"]["name"], workload["spec"]["template"]["spec"]
+    for name, template in pod_templates(objects):
+        yield name, template["spec"]
 
 
 def containers(objects: list[Object]) -> Iterator[tuple[str, Object]]:

@@ -9,13 +9,11 @@ from tests.chart.rendering import Object, Renderer, changed, ci_values, containe
 TMP = "/tmp"  # noqa: S108 - a folder of the container
 USERS = {"storefront": 33, "database": 999}
 SCRATCH = {
-    "storefront/seed": {TMP},
     "storefront/web": {TMP, "/run/apache2"},
-    "storefront/agent": {TMP, "/run/urumi"},
+    "storefront/agent": {TMP, "/run/agent"},
     "database/database": {TMP, "/run/mysqld"},
 }
 CREDENTIALS = {
-    "storefront/seed": set(),
     "storefront/web": {"database-password", "wordpress-secret"},
     "storefront/agent": {"database-password", "wordpress-secret", "admin-password"},
     "database/database": {"database-password", "database-root-password"},
@@ -23,7 +21,9 @@ CREDENTIALS = {
 
 
 def test_these_and_no_other_containers_run(objects: list[Object]) -> None:
+    """And none before the others: a kubelet looks again up to a second after the end of an init container."""
     assert [name for name, _ in containers(objects)] == list(SCRATCH)
+    assert not [name for name, spec in pod_specs(objects) if "initContainers" in spec]
 
 
 def test_every_pod_runs_as_its_numeric_user_and_owns_its_volumes(objects: list[Object]) -> None:
@@ -70,7 +70,6 @@ def test_no_container_has_an_environment_so_nothing_is_ever_expanded_into_it(obj
 
 def test_every_container_starts_our_own_entry_point(objects: list[Object]) -> None:
     assert {name: container["command"] for name, container in containers(objects)} == {
-        "storefront/seed": ["/usr/local/bin/urumi-seed"],
         "storefront/web": ["/usr/local/bin/urumi-web"],
         "storefront/agent": ["/usr/local/bin/urumi-agent"],
         "database/database": ["/usr/local/bin/urumi-database"],
@@ -89,54 +88,59 @@ def test_what_is_writable_is_a_claim_or_a_bounded_scratch_folder(objects: list[O
         for volume in volumes.values():
             if "emptyDir" in volume:
                 assert volume["emptyDir"]["sizeLimit"].endswith("Mi"), volume["name"]
-        for container in [*spec.get("initContainers", []), *spec["containers"]]:
+        for container in spec["containers"]:
             mounts = container["volumeMounts"]
             scratch = {mount["mountPath"] for mount in mounts if "emptyDir" in volumes[mount["name"]]}
             assert scratch == SCRATCH[f"{pod}/{container['name']}"]
             for mount in mounts:
                 kind = volumes[mount["name"]].keys() - {"name"}
-                assert mount.get("readOnly", False) is (kind <= {"configMap", "secret"}), mount
+                read_only = kind <= {"configMap", "secret", "projected"}
+                assert mount.get("readOnly", False) is read_only, mount
 
 
 def test_every_volume_is_mounted_and_every_mount_has_its_volume(objects: list[Object]) -> None:
     for name, spec in pod_specs(objects):
-        mounted = {
-            m["name"]
-            for c in [*spec.get("initContainers", []), *spec["containers"]]
-            for m in c["volumeMounts"]
-        }
+        mounted = {mount["name"] for one in spec["containers"] for mount in one["volumeMounts"]}
         assert mounted == {volume["name"] for volume in spec["volumes"]}, name
 
 
 def test_each_container_sees_only_the_credentials_that_it_needs(objects: list[Object]) -> None:
     seen: dict[str, set[str]] = {}
     for pod, spec in pod_specs(objects):
-        secrets = {volume["name"]: volume["secret"] for volume in spec["volumes"] if "secret" in volume}
-        for secret in secrets.values():
-            assert secret["defaultMode"] == 0o440
-        for container in [*spec.get("initContainers", []), *spec["containers"]]:
+        secrets = {volume["name"]: items for volume in spec["volumes"] if (items := _secret_items(volume))}
+        for container in spec["containers"]:
             seen[f"{pod}/{container['name']}"] = {
                 item["key"]
                 for mount in container["volumeMounts"]
                 if mount["name"] in secrets
-                for item in secrets[mount["name"]]["items"]
+                for item in secrets[mount["name"]]
             }
     assert seen == CREDENTIALS
 
 
 def test_the_web_server_gets_300_seconds_to_start_and_is_asked_often(objects: list[Object]) -> None:
-    probe = _container(objects, "storefront/web")["startupProbe"]
-    assert probe["httpGet"]["path"] == "/wp-login.php"
-    assert probe["periodSeconds"] * probe["failureThreshold"] == 300
-    assert probe["periodSeconds"] <= 2
-    assert probe["timeoutSeconds"] <= probe["periodSeconds"]  # else a hanging server gets more than 300 s
-
-
-def test_liveness_does_not_ask_the_database_and_readiness_does(objects: list[Object]) -> None:
     web = _container(objects, "storefront/web")
-    assert _headers(web, "livenessProbe")["X-Urumi-Probe"] == "liveness"
-    for probe in ("startupProbe", "readinessProbe"):
-        assert "X-Urumi-Probe" not in _headers(web, probe)
+    ready, living = web["readinessProbe"], web["livenessProbe"]
+    assert ready["httpGet"]["path"] == "/wp-login.php"
+    assert ready["periodSeconds"] == 1
+    assert ready["periodSeconds"] * ready["failureThreshold"] == 30
+    assert living["initialDelaySeconds"] + living["periodSeconds"] * living["failureThreshold"] == 300
+    assert living["timeoutSeconds"] < living["periodSeconds"]
+
+
+def test_no_probe_goes_before_readiness(objects: list[Object]) -> None:
+    """After it the kubelet would look at the pod anew, up to a second later."""
+    assert not [name for name, container in containers(objects) if "startupProbe" in container]
+
+
+def test_the_web_server_s_probes_ask_neither_the_database_nor_the_owner_s_login_page(
+    objects: list[Object],
+) -> None:
+    """Whether pages answer is the agent's to say, whose readiness is the pod's."""
+    web = _container(objects, "storefront/web")
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert _headers(web, probe)["X-Urumi-Probe"] == "liveness"
+    assert _container(objects, "storefront/agent")["readinessProbe"]["exec"]["command"][1] == "ready"
 
 
 @pytest.mark.parametrize(
@@ -151,13 +155,18 @@ def test_probes_ask_by_the_store_s_own_address(
 ) -> None:
     objects = renderer.objects(changed(ci_values("minimal"), "store.address", address))
     web = _container(objects, "storefront/web")
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+    for probe in ("readinessProbe", "livenessProbe"):
         assert _headers(web, probe).items() >= {"Host": host, "X-Forwarded-Proto": scheme}.items()
+
+
+def test_a_database_that_is_stopped_for_ten_minutes_is_not_restarted(objects: list[Object]) -> None:
+    probe = _container(objects, "database/database")["livenessProbe"]
+    assert probe["periodSeconds"] * (probe["failureThreshold"] - 1) > 600
 
 
 def test_no_probe_names_another_host(objects: list[Object]) -> None:
     for name, container in containers(objects):
-        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        for probe in ("readinessProbe", "livenessProbe"):
             action = container.get(probe, {})
             assert "host" not in action.get("httpGet", {}) | action.get("tcpSocket", {}), name
 
@@ -166,18 +175,23 @@ def test_the_pod_is_ready_only_when_the_web_server_answers_and_the_agent_agrees(
     objects: list[Object],
 ) -> None:
     agent = _container(objects, "storefront/agent")
-    for probe in ("startupProbe", "readinessProbe"):
-        assert agent[probe]["exec"]["command"] == ["/usr/local/bin/urumi-agent", "ready"]
+    probe = agent["readinessProbe"]
+    *command, patience = probe["exec"]["command"]
+    assert command == ["/usr/local/bin/urumi-agent", "ready"]
+    assert int(patience) < probe["timeoutSeconds"] / 2
+    assert probe["periodSeconds"] == 1
     assert "livenessProbe" not in agent
     assert _container(objects, "storefront/web")["readinessProbe"]["httpGet"]["path"] == "/wp-login.php"
 
 
-def test_the_database_is_asked_by_tcp_often_at_first_and_seldom_later(objects: list[Object]) -> None:
+def test_the_database_is_asked_by_tcp_often_and_killed_late(objects: list[Object]) -> None:
     database = _container(objects, "database/database")
-    probes = [database[probe] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
-    assert all(probe["tcpSocket"] == {"port": "mysql"} for probe in probes)
-    assert probes[0]["periodSeconds"] == 1
-    assert min(probe["periodSeconds"] for probe in probes[1:]) >= 30
+    ready, living = database["readinessProbe"], database["livenessProbe"]
+    assert ready["tcpSocket"] == living["tcpSocket"] == {"port": "mysql"}
+    assert ready["periodSeconds"] == 1
+    assert ready["periodSeconds"] * ready["failureThreshold"] == 30
+    # A recovery that is killed starts over.
+    assert living["periodSeconds"] * living["failureThreshold"] >= 600
 
 
 def test_pods_end_in_time_and_start_again_by_themselves(objects: list[Object]) -> None:
@@ -192,6 +206,16 @@ def test_pods_end_in_time_and_start_again_by_themselves(objects: list[Object]) -
 
 def _container(objects: list[Object], name: str) -> Object:
     return dict(containers(objects))[name]
+
+
+def _secret_items(volume: Object) -> list[Object]:
+    """What a volume shows of Secrets, which only its own user may read; empty for a volume without."""
+    projected = volume.get("projected", {})
+    secrets = [volume.get("secret"), *(source.get("secret") for source in projected.get("sources", []))]
+    items = [item for secret in secrets if secret for item in secret["items"]]
+    if items:
+        assert volume.get("secret", projected)["defaultMode"] == 0o440
+    return items
 
 
 def _headers(container: Object, probe: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from tests.chart.rendering import CHART, ChartRefusedError, Renderer, changed, c
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 LABEL = "a" * 63
+KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 
 WRONG = [
     ("store.id", "", "pattern"),
@@ -30,6 +31,12 @@ WRONG = [
     ("store.hostname", "shop.example\nx", "pattern"),
     ("store.hostname", f"{LABEL}a.example", "pattern"),
     ("store.hostname", f"{LABEL}.{LABEL}.{LABEL}.{LABEL}", "maxLength"),
+    ("store.formerHostname", "shop", "pattern"),
+    ("store.formerHostname", "Shop.example", "pattern"),
+    ("store.formerHostname", "shop.example:8088", "pattern"),
+    ("store.formerHostname", "shop.example https://elsewhere.example", "pattern"),
+    ("store.formerHostname", "shop.example\nother.example", "pattern"),
+    ("store.formerHostname", None, "missing"),
     ("store.address", "teapots-k3f9.shops.example", "pattern"),
     ("store.address", "ftp://teapots-k3f9.shops.example", "pattern"),
     ("store.address", "https://teapots-k3f9.shops.example/", "pattern"),
@@ -46,6 +53,23 @@ WRONG = [
     ("store.adminEmail", "QUJD" * 108, "maxLength"),
     ("credentials.secret", "", "minLength"),
     ("credentials.secret", "Store_Credentials", "pattern"),
+    ("credentials.adminSecret", "Store_Administrator", "pattern"),
+    ("credentials.adminNumber", 0, "minimum"),
+    ("credentials.adminNumber", 1.5, "integer"),
+    ("credentials.adminNumber", "2", "integer"),
+    ("credentials.adminNumber", 2**31, "maximum"),
+    ("login.keys", ["2026-12"], "object"),
+    ("login.keys", {"": KEY}, "not allowed"),
+    ("login.keys", {"a b": KEY}, "not allowed"),
+    ("login.keys", {"../2026": KEY}, "not allowed"),
+    ("login.keys", {"a" * 65: KEY}, "not allowed"),
+    ("login.keys", {"2026-12": ""}, "pattern"),
+    ("login.keys", {"2026-12": KEY[:-4]}, "pattern"),
+    ("login.keys", {"2026-12": f"QUJD{KEY}"}, "pattern"),
+    ("login.keys", {"2026-12": f"{KEY}\n"}, "pattern"),
+    ("login.keys", {"2026-12": f"{KEY[:-2]}p="}, "pattern"),  # two bits more than 32 bytes
+    ("login.keys", {"2026-12": KEY.replace("/", "_")}, "pattern"),
+    ("login.keys", {f"key-{number}": KEY for number in range(9)}, "maxProperties"),
     ("images.store", "urumi/store", "anyOf"),
     ("images.store", "urumi/store:latest", "anyOf"),
     ("images.store", "urumi/store:0.1.0 --privileged", "pattern"),
@@ -54,6 +78,9 @@ WRONG = [
     ("images.pullPolicy", "Sometimes", "one of"),
     ("storefront.replicas", 2, "maximum"),
     ("storefront.replicas", -1, "minimum"),
+    ("storefront.notice", "past_due", "one of"),
+    ("storefront.notice", "The shop is closed.", "one of"),
+    ("storefront.notice", None, "missing"),
     ("database.replicas", 2, "maximum"),
     ("storefront.storage.size", "5", "pattern"),
     ("storefront.storage.size", "0Gi", "pattern"),

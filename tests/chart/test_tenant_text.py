@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 
@@ -45,4 +46,11 @@ def test_tenant_text_is_data(renderer: Renderer, field: str, what: str) -> None:
     assert base64.b64decode(binary[KEYS[field]], validate=True) == typed
 
     binary[KEYS[field]] = named(before, "ConfigMap", "storefront-site")["binaryData"][KEYS[field]]
+    # Its checksum begins a new pod, and has no byte of it.
+    checksums = [
+        named(each, "Deployment", "storefront")["spec"]["template"]["metadata"]["annotations"]
+        for each in (before, after)
+    ]
+    assert re.fullmatch(r"[0-9a-f]{64}", checksums[1]["checksum/asked"])
+    checksums[1]["checksum/asked"] = checksums[0]["checksum/asked"]
     assert after == before
