@@ -3,7 +3,7 @@
 urumi = .venv/bin/urumi
 compile = .venv/bin/uv pip compile --quiet --generate-hashes --python-version 3.11 --universal --no-emit-index-url
 
-.PHONY: help demo up down clean status ready test test-fast test-mutations check format lock
+.PHONY: help demo up down clean status ready test test-fast test-mutations check format lock bench-first-boot
 
 ##@ Run it
 help: ## show this index
@@ -36,6 +36,9 @@ test-mutations: ready ## seed defects into copies of the code, and see each of t
 
 test-fast: ready ## the tests that take seconds and need no parts
 	@.venv/bin/python -m tests.rings fast
+
+bench-first-boot: ready ## how long a store's first boot takes, by its steps (root)
+	@.venv/bin/python -m bench.first_boot
 
 check: ready ## formatters, linters, types, import contract, shell, YAML, chart
 	@dev/check

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from control_plane.domain.accounts import TokenShown
+from control_plane.domain.life import Purge
 from control_plane.domain.rollout import COMPONENTS, NamespaceState, Observation, Standing, Workload
-from control_plane.domain.store import Actor, Desired, NewStore, Store, StoreState
+from control_plane.domain.store import Actor, Desired, NewStore, Notice, Store, StoreState
+from control_plane.plan_file import plans
 from control_plane.use_cases.create_store import Order
+from control_plane.use_cases.create_token import digest_of
 
 CELL = "local"
 BASE_DOMAIN = "shops.example:8000"
@@ -18,6 +22,10 @@ CUSTOMER = UUID("11111111-1111-4111-8111-111111111111")
 STRANGER = UUID("22222222-2222-4222-8222-222222222222")
 STORE = UUID("33333333-3333-4333-8333-333333333333")
 ACTOR = Actor("tester", "request 1")
+PLANS = plans().stores
+LIMITS = plans().accounts
+STANDARD = PLANS["standard"]
+TOKENS = {CUSTOMER: "urumi_customers-token", STRANGER: "urumi_strangers-token"}
 
 
 def a_new_store(**changes: Any) -> NewStore:
@@ -37,10 +45,21 @@ def a_new_store(**changes: Any) -> NewStore:
     return replace(new, **changes)
 
 
+@dataclass(frozen=True)
+class Gone:
+    """The store is to go at once, whatever its name."""
+
+    action: str = "purge asked"
+
+    def __call__(self, store: Store, now: datetime) -> Store:
+        """See `Asked`."""
+        return Purge(store.name)(store, now)
+
+
 def an_order(**changes: Any) -> Order:
     """What a customer asks for."""
     return replace(
-        Order(CUSTOMER, "pottery", "Anna's Töpferei", "anna@example.com", "standard"),
+        Order("pottery", "Anna's Töpferei", "anna@example.com", "standard"),
         **changes,
     )
 
@@ -71,6 +90,14 @@ def a_store(**changes: Any) -> Store:
         updated_at=now,
         ready_at=None,
         credentials_uid=None,
+        admin_number=1,
+        holds=frozenset(),
+        removal_at=None,
+        former_hostname=None,
+        former_until=None,
+        notice=Notice.NONE,
+        billed=False,
+        applied_plan=None,
     )
     return replace(store, **changes)
 
@@ -82,6 +109,7 @@ def a_standing(**changes: Any) -> Standing:
         generation=1,
         applied_generation=1,
         state=StoreState.PROVISIONING,
+        runs=True,
         reason=None,
         seconds=10.0,
     )
@@ -97,3 +125,8 @@ def workloads(generation: int = 1, *, rolled_out: bool = True) -> Mapping[str, W
 def an_observation(**changes: Any) -> Observation:
     """A store whose pods are all there and ready, at generation 1."""
     return replace(Observation(NamespaceState.ACTIVE, workloads()), **changes)
+
+
+def shown_by(customer: UUID) -> TokenShown:
+    """What a customer with one of `TOKENS` shows."""
+    return TokenShown(digest_of(TOKENS[customer]))

@@ -10,7 +10,9 @@ import json
 import os
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +30,7 @@ from tests.builders import CELL
 _PREFIX = "urumi-test-postgres-"
 _OWNER = "owner.json"
 _TEMPLATE = "migrated"
+_AHEAD = 2  # copies that wait for a test
 
 
 class Server:
@@ -38,6 +41,9 @@ class Server:
         self._place = place
         self._url = url
         self._numbers = itertools.count(1)
+        # A copy takes a third of a second: the next ones are made while a test runs.
+        self._ahead: deque[Future[str]] = deque()
+        self._threads = ThreadPoolExecutor(1)
         # Whose database a line of the log is about.
         self.run("ALTER SYSTEM SET log_line_prefix = '%d '")
         self.run("SELECT pg_reload_conf()")
@@ -48,9 +54,12 @@ class Server:
 
         A copy, which the rights on the database itself do not come with: whoever is known may connect.
         """
-        return self._create(
-            f"test_{next(self._numbers)}", f" TEMPLATE {_TEMPLATE} OWNER {database_roles.OWNER}"
-        )
+        while len(self._ahead) <= _AHEAD:
+            self._ahead.append(self._threads.submit(self._copy, f"test_{next(self._numbers)}"))
+        return self._ahead.popleft().result()
+
+    def _copy(self, name: str) -> str:
+        return self._create(name, f" TEMPLATE {_TEMPLATE} OWNER {database_roles.OWNER}")
 
     def migrate(self, url: str) -> None:
         """Bring an empty database to where `database` ones are, by its owner and not by us."""
@@ -64,6 +73,10 @@ class Server:
     def empty_database(self, name: str = "") -> str:
         """The URL of a new database with nothing in it."""
         return self._create(name or f"test_{next(self._numbers)}", "")
+
+    def close(self) -> None:
+        """Wait for the copies that are still being made."""
+        self._threads.shutdown()
 
     def drop(self, url: str) -> None:
         """Remove a database, whoever is connected to it."""
@@ -100,7 +113,9 @@ def running() -> Iterator[Server]:
             environment.setenv("URUMI_UNSAFE_FAST", "1")
             environment.delenv("DATABASE_URL", raising=False)  # never the database of whoever runs the tests
             url = postgres.up(Place(folder), lambda _: None)
-        yield Server(Place(folder), url)
+        server = Server(Place(folder), url)
+        yield server
+        server.close()
     finally:
         _remove(folder)
 

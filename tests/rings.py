@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from dev.cluster.node.provider import Node
 from dev.machine import emulator, postgres
 from dev.machine.errors import MachineError
 from dev.machine.place import Place
+from tests.images import needs
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -48,6 +50,10 @@ class Outcome:
     def good(self) -> bool:
         """Whether nothing failed and something ran."""
         return not self.failed and self.passed > 0
+
+
+def _node() -> str | None:
+    return Node().unfit()
 
 
 def _postgres() -> str | None:
@@ -91,6 +97,18 @@ RINGS = (
         "killed, stopped and stuck at every moment",
         ("tests/faults",),
         (_postgres, _go, _emulator),
+    ),
+    Ring(
+        "images",
+        "the store's images and its agent, container by container",
+        ("tests/images",),
+        (needs.missing,),
+    ),
+    Ring(
+        "node",
+        "real pods on a real node",
+        ("tests/node",),
+        (_postgres, _go, _emulator, _node),
     ),
     Ring(
         "mutations",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from dev.cli.failures import UNREACHABLE, CommandError
 from dev.machine import environment
@@ -16,6 +16,25 @@ if TYPE_CHECKING:
 
 SECONDS = 15.0
 PAGE = 100
+
+
+class NextStep(TypedDict):
+    """What becomes of a store by itself: a notice, suspended or removed."""
+
+    at: str
+    then: str
+
+
+class Subscription(TypedDict):
+    """What billing says of a store."""
+
+    id: str
+    status: str
+    since: str | None
+    plan: str | None
+    trial_ends_at: str | None
+    next: NextStep | None
+    note: str
 
 
 class Store(TypedDict):
@@ -35,6 +54,33 @@ class Store(TypedDict):
     created_at: str
     updated_at: str
     ready_at: str | None
+    holds: list[str]
+    removal_at: str | None
+    former_hostname: str | None
+    former_until: str | None
+    notice: str
+    possible: list[str]
+    subscription: NotRequired[Subscription | None]  # where one store alone is shown
+
+
+class Price(TypedDict):
+    """What a plan costs a month."""
+
+    minor_units: int
+    currency: str
+
+
+class Plan(TypedDict):
+    """What a store may use, and for how long it is kept."""
+
+    name: str
+    price: Price
+    quota: dict[str, str]
+    content_storage: str
+    database_storage: str
+    trial_days: int
+    grace_days: int
+    retention_days: int
 
 
 class Event(TypedDict):
@@ -47,6 +93,32 @@ class Event(TypedDict):
     to_state: str | None
     generation: int
     reason: str | None
+
+
+class Credentials(TypedDict):
+    """How a store's administrator logs in."""
+
+    user: str
+    password: str
+
+
+class LoginLink(TypedDict):
+    """An address that lets a store's administrator in, once."""
+
+    url: str
+
+
+class Token(TypedDict, total=False):
+    """An API token; `token` itself only when it is made."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: str
+    expires_at: str | None
+    last_used_at: str | None
+    token: str
 
 
 class UnreachableError(CommandError):
@@ -88,7 +160,7 @@ class Api:
         if plan:
             body["plan"] = plan
         store: Store = self._call(
-            "POST", "/stores", json=body, headers={"Idempotency-Key": key} if key else {}
+            "POST", "/v1/stores", json=body, headers={"Idempotency-Key": key} if key else {}
         )
         return store
 
@@ -98,7 +170,7 @@ class Api:
         cursor: str | None = None
         while True:
             wanted = {**query, "cursor": cursor}
-            page = self._call("GET", "/stores", params={k: v for k, v in wanted.items() if v is not None})
+            page = self._call("GET", "/v1/stores", params={k: v for k, v in wanted.items() if v is not None})
             yield from page["stores"]
             cursor = page["next_cursor"]
             if cursor is None:
@@ -106,17 +178,57 @@ class Api:
 
     def show(self, store_id: str) -> Store:
         """One store."""
-        store: Store = self._call("GET", f"/stores/{store_id}")
+        store: Store = self._call("GET", f"/v1/stores/{store_id}")
         return store
 
     def delete(self, store_id: str) -> Store:
-        """Ask for a store's deletion."""
-        store: Store = self._call("DELETE", f"/stores/{store_id}")
+        """Ask for a store's deletion, which can be taken back for a while."""
+        store: Store = self._call("DELETE", f"/v1/stores/{store_id}")
         return store
+
+    def change(self, store_id: str, **changes: str) -> Store:
+        """Ask for another title, name or plan."""
+        store: Store = self._call("PATCH", f"/v1/stores/{store_id}", json=changes)
+        return store
+
+    def ask(self, store_id: str, verb: str, **body: str) -> Store:
+        """Ask for what has a path of its own, such as `suspend`."""
+        store: Store = self._call("POST", f"/v1/stores/{store_id}/{verb}", json=body or None)
+        return store
+
+    def plans(self) -> list[Plan]:
+        """All that stores can be ordered with."""
+        plans: list[Plan] = self._call("GET", "/v1/plans")["plans"]
+        return plans
+
+    def claim(self, store_id: str) -> Credentials:
+        """The administrator's password, once."""
+        claimed: Credentials = self._call("POST", f"/v1/stores/{store_id}/credentials:claim")
+        return claimed
+
+    def login_link(self, store_id: str) -> LoginLink:
+        """A way in for a minute, and once."""
+        link: LoginLink = self._call("POST", f"/v1/stores/{store_id}/login-link")
+        return link
+
+    def create_token(self, name: str, scopes: Sequence[str], days: int) -> Token:
+        """A new API token, with the token itself."""
+        body = {"name": name, "scopes": list(scopes), "expires_in_days": days}
+        token: Token = self._call("POST", "/v1/tokens", json=body)
+        return token
+
+    def tokens(self) -> list[Token]:
+        """Those that are neither revoked nor expired."""
+        tokens: list[Token] = self._call("GET", "/v1/tokens")["tokens"]
+        return tokens
+
+    def revoke_token(self, token_id: str) -> None:
+        """End a token."""
+        self._call("DELETE", f"/v1/tokens/{token_id}")
 
     def events(self, store_id: str) -> list[Event]:
         """A store's history, newest last."""
-        events: list[Event] = self._call("GET", f"/stores/{store_id}/events")["events"]
+        events: list[Event] = self._call("GET", f"/v1/stores/{store_id}/events")["events"]
         return events
 
     def find(self, id_or_name: str) -> Store:

@@ -6,7 +6,7 @@ import secrets
 import time
 import uuid
 
-from dev.cli import output
+from dev.cli import output, signing_in
 from dev.cli.api import Api, Store
 from dev.cli.follow import follow, told
 from dev.cli.stores import history, require_ready
@@ -15,13 +15,15 @@ from dev.machine.place import Place
 
 PRETENCE = """
 SIMULATED CLUSTER: Kubernetes, Helm and the control plane are real, but pods only pretend.
-No shop runs behind the address above and it will not answer. With Docker and kind
-installed, `make demo CLUSTER=kind` asks for real pods; their images come with a later release."""
+No shop runs behind the address above and it will not answer. Real shops take root on Linux
+(`make demo CLUSTER=node`), or Docker and kind (`make demo CLUSTER=kind`)."""
 
+ENTER = ("{urumi} stores login {name}", "an address that logs its owner in")
 GO_ON = (
     ("{urumi} stores show {name}", "the store and its history"),
     ("{urumi} stores create my-shop", "another store; then: stores watch my-shop"),
-    ("{urumi} stores delete {name}", "delete it"),
+    ("{urumi} stores delete {name}", "switch it off; removed when its plan's retention is over"),
+    ("{urumi} signin", "an address that signs a browser in"),
     ("{urumi} status", "all parts, their addresses and logs"),
     ("{urumi} logs provision -f", "what provision does"),
     (". {environment}", "all addresses, for curl, psql, helm and kubectl"),
@@ -57,6 +59,9 @@ def demo(place: Place, *, as_json: bool) -> None:
         return
     require_ready(store)
     _tell(place, api, store, took, simulated=simulated)
+    output.line()
+    output.line(f"Open this in a browser within {signing_in.MINUTES} minutes; it signs you in, once:")
+    output.line(f"  {signing_in.address(place, values)}")
 
 
 def _tell(place: Place, api: Api, store: Store, took: float, *, simulated: bool) -> None:
@@ -78,5 +83,5 @@ def _tell(place: Place, api: Api, store: Store, took: float, *, simulated: bool)
         "name": store["name"],
         "environment": output.near(str(place.environment)),
     }
-    for command, effect in GO_ON:
+    for command, effect in GO_ON if simulated else (ENTER, *GO_ON):
         output.line(f"  {command.format(**words):46}  {effect}")

@@ -13,10 +13,11 @@ from dev.cli.output import say
 PAUSE = 0.3  # seconds between two looks
 PATIENCE = 30.0  # seconds for which the API may be away: it is restarted now and then
 ENDS = ("FAILED", "DELETED")
+RESTS = ("READY", "SUSPENDED")  # where a store stays once it is as its newest generation wants it
 
 
 def follow(api: Api, store: Store, tell: Callable[[Store], None]) -> Store:
-    """Wait until the store is READY at its newest generation, FAILED or DELETED, and return it then.
+    """Wait until the store is READY or SUSPENDED as asked last, FAILED or DELETED, and return it then.
 
     `tell` is called with each change. Raises CommandError when the API stays away.
     """
@@ -35,14 +36,16 @@ def follow(api: Api, store: Store, tell: Callable[[Store], None]) -> Store:
 
 def settled(store: Store) -> bool:
     """Whether nothing more will happen by itself."""
-    ready = store["state"] == "READY" and store["observed_generation"] == store["generation"]
-    return ready or store["state"] in ENDS
+    rests = store["state"] in RESTS and store["observed_generation"] == store["generation"]
+    return rests or store["state"] in ENDS
 
 
 def succeeded(first: Store, last: Store) -> bool:
     """Whether the store ended as it was asked to when we began to look."""
-    wanted = "DELETED" if first["state"] in ("DELETING", "DELETED") else "READY"
-    return last["state"] == wanted
+    if first["state"] in ("DELETING", "DELETED"):
+        return last["state"] == "DELETED"
+    off = first["holds"] or first["removal_at"]
+    return last["state"] == ("SUSPENDED" if off else "READY")
 
 
 def told(store: Store) -> None:

@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from dev.cli import doctor, orphans, output, queue, stores
+from dev.cli import (
+    accounts,
+    doctor,
+    keys,
+    orphans,
+    output,
+    people,
+    plans,
+    queue,
+    signing_in,
+    stores,
+    tokens,
+    verbs,
+)
 from dev.cli.failures import UNREACHABLE, USAGE, CommandError, Commands
 from dev.machine.place import Place
 
@@ -19,10 +32,17 @@ app = typer.Typer(
     help="The store platform on this machine.",
     epilog="Exit codes: 0 success, 1 failed, 2 wrong usage, 3 the platform does not run.",
 )
+stores.app.add_typer(verbs.app)
 app.add_typer(stores.app, name="stores")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(queue.app, name="queue")
 app.add_typer(orphans.app, name="orphans")
+app.add_typer(keys.app, name="keys")
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(people.app, name="people")
+app.command()(plans.plans)
 app.command()(doctor.doctor)
+app.command()(signing_in.signin)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 

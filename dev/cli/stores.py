@@ -1,24 +1,29 @@
-"""`urumi stores …`: the public API from the command line."""
+"""`urumi stores …`: the public API from the command line. What changes a store is in `verbs`."""
 
 from __future__ import annotations
 
 import itertools
-import sys
 from typing import Annotated
 
 import typer
 
 from dev.cli import output
-from dev.cli.api import Api, Event, Store
+from dev.cli.api import Api, Event, Store, Subscription
 from dev.cli.failures import FAILED, CommandError
 from dev.cli.follow import follow, succeeded, told
 
-app = typer.Typer(no_args_is_help=True, help="Create, see and delete stores through the public API.")
+app = typer.Typer(no_args_is_help=True, help="Stores, through the public API.")
 
 Which = Annotated[str, typer.Argument(help="The store's id or its name.", metavar="ID")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 COLUMNS = ("name", "state", "plan", "address", "created", "id")
+COMMANDS = {"change-plan": "plan"}  # verbs of the API that have another name here
+STEPS = {
+    "notice": "its administrators get a notice",
+    "suspended": "suspended",
+    "removed": "removed for good",
+}  # what the API calls what becomes of a store
 HISTORY = ("at", "state", "action", "actor", "generation", "reason")
 
 
@@ -37,7 +42,7 @@ def create(
     if as_json:
         output.as_json(store)
         return
-    _details(store)
+    details(store)
     output.say(f"follow it: urumi stores watch {store['name']}")
 
 
@@ -65,44 +70,52 @@ def show(store: Which, as_json: Json = False) -> None:
     """Show one store and its history."""
     api = Api.from_environment()
     found = api.find(store)
+    if "subscription" not in found:
+        found = api.show(found["id"])
     events = api.events(found["id"])
     if as_json:
         output.as_json({**found, "events": events})
         return
-    _details(found)
+    details(found)
     output.line()
     history(events)
 
 
 @app.command()
-def delete(
-    store: Which,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Delete a store and all its data; it happens in the background."""
+def claim(store: Which, as_json: Json = False) -> None:
+    """Reveal the administrator's password: once, on stdout; it is kept nowhere but in the store."""
     api = Api.from_environment()
     found = api.find(store)
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Delete {found['name']} ({found['id']}) and all its data?", abort=True, err=True)
-    deleted = api.delete(found["id"])
+    claimed = api.claim(found["id"])
+    login = f"{found['address']}/wp-login.php"
     if as_json:
-        output.as_json(deleted)
+        output.as_json({**claimed, "login": login})
         return
-    _details(deleted)
-    output.say(f"follow it: urumi stores watch {deleted['id']}")
+    output.say(f"user {claimed['user']}, at {login}; keep the password, it is not shown again:")
+    output.line(claimed["password"])
+
+
+@app.command()
+def login(store: Which, as_json: Json = False) -> None:
+    """Print an address that logs you in as the store's administrator: within a minute, and once."""
+    api = Api.from_environment()
+    link = api.login_link(api.find(store)["id"])
+    if as_json:
+        output.as_json(link)
+        return
+    output.line(link["url"])
 
 
 @app.command()
 def watch(store: Which, as_json: Json = False) -> None:
-    """Follow a store until it is READY, FAILED or DELETED; exit code 0 only for success."""
+    """Follow a store until it is READY or SUSPENDED, FAILED or DELETED; exit code 0 only for success."""
     api = Api.from_environment()
     first = api.find(store)
     last = follow(api, first, told)
     if as_json:
         output.as_json(last)
     else:
-        _details(last)
+        details(last)
     if not succeeded(first, last):
         raise typer.Exit(FAILED)
 
@@ -121,8 +134,31 @@ def require_ready(store: Store) -> None:
         )
 
 
-def _details(store: Store) -> None:
-    output.fields({name: value for name, value in store.items() if name != "hostname"})
+def details(store: Store) -> None:
+    """All that is known of a store, and what can be asked of it."""
+    apart = ("hostname", "holds", "possible", "subscription")
+    shown = {name: value for name, value in store.items() if name not in apart}
+    possible = (COMMANDS.get(verb, verb) for verb in store["possible"])
+    paying = store.get("subscription")
+    output.fields(
+        {
+            **shown,
+            "subscription": paying and _subscription(paying),
+            "held_by": ", ".join(store["holds"]),
+            "possible": ", ".join(possible),
+        }
+    )
+
+
+def _subscription(paying: Subscription) -> str:
+    state = paying["status"].replace("-", " ")
+    since = f" since {paying['since'][:10]}" if paying["since"] else ""
+    says = f"{paying['id']}: {state}{since}"
+    if step := paying["next"]:
+        says += f"; {STEPS.get(step['then'], step['then'])} on {step['at'][:10]} unless it is paid"
+    if paying["note"]:
+        says += f"; {paying['note']}"
+    return says
 
 
 def _row(store: Store) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -32,10 +32,10 @@ def whole() -> Iterator[World]:
 
 
 @contextmanager
-def a_world() -> Iterator[World]:
-    """A running copy of everything."""
-    before = {name: os.environ.get(name) for name in (*SETTINGS, "KUBECONFIG", "DATABASE_URL")}
-    os.environ.update(SETTINGS)
+def a_world(settings: Mapping[str, str] = SETTINGS) -> Iterator[World]:
+    """A running copy of everything, started with those settings."""
+    before = {name: os.environ.get(name) for name in (*settings, "KUBECONFIG", "DATABASE_URL")}
+    os.environ.update(settings)
     os.environ.pop("KUBECONFIG", None)
     os.environ.pop("DATABASE_URL", None)
     place = places.fresh()

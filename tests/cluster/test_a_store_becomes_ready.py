@@ -25,7 +25,7 @@ def test_a_store_goes_from_post_to_ready(world: World) -> None:
     site = world.cluster.get(f"/api/v1/namespaces/store-{store_id}/configmaps/storefront-site")
     assert site
     assert base64.b64decode(site["binaryData"]["title"]).decode() == title
-    events = world.request("GET", f"/stores/{store_id}/events").json()["events"]
+    events = world.request("GET", f"/v1/stores/{store_id}/events").json()["events"]
     moves = [each["to_state"] for each in events if each["from_state"] != each["to_state"]]
     assert moves == ["QUEUED", "PROVISIONING", "READY"]
 
@@ -59,23 +59,22 @@ def test_deletion_works_from_every_state_and_leaves_nothing(world: World) -> Non
     ready, queued = world.create(), world.create()
     world.assert_whole([ready])
 
-    assert world.request("DELETE", f"/stores/{queued}").status_code == 202
-    assert world.request("DELETE", f"/stores/{ready}").status_code == 202
-    assert world.request("DELETE", f"/stores/{ready}").status_code == 202
+    for store_id in (queued, ready, ready):
+        world.purge(store_id)
 
     assert world.settle([ready, queued]) == {"DELETED": 2}
     for store_id in (ready, queued):
         assert world.cluster.get(f"/api/v1/namespaces/store-{store_id}") is None
-    assert len(world.request("GET", f"/stores/{ready}/events").json()["events"]) >= 6
+    assert len(world.request("GET", f"/v1/stores/{ready}/events").json()["events"]) >= 6
 
 
 def test_a_name_is_free_again_after_deletion(world: World) -> None:
     order = an_order()
-    first = world.request("POST", "/stores", json=order).json()["id"]
-    assert world.request("POST", "/stores", json=order).status_code == 409
-    world.request("DELETE", f"/stores/{first}")
+    first = world.request("POST", "/v1/stores", json=order).json()["id"]
+    assert world.request("POST", "/v1/stores", json=order).status_code == 409
+    world.purge(first)
     world.settle([first])
-    assert world.request("POST", "/stores", json=order).status_code == 202
+    assert world.request("POST", "/v1/stores", json=order).status_code == 202
 
 
 def test_provisioning_one_store_takes_few_requests(world: World) -> None:

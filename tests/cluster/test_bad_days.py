@@ -38,7 +38,7 @@ def test_postgres_restarts_under_load_and_no_accepted_store_is_lost(world: World
     def order() -> None:
         while not stop.is_set():
             try:
-                answer = world.request("POST", "/stores", json=an_order())
+                answer = world.request("POST", "/v1/stores", json=an_order())
             except httpx.HTTPError:
                 continue
             assert answer.status_code in (202, 503), answer.text

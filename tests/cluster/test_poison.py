@@ -162,15 +162,14 @@ def a_row(world: World, **columns: str) -> str:
     store_id = str(uuid4())
     values = {
         "id": store_id,
-        "customer_id": str(uuid4()),
         "name": f"poison-{store_id[:8]}",
         "hostname": f"{store_id}.localhost",
         **columns,
     }
     world.sql(
         """INSERT INTO stores (id, customer_id, name, title, admin_email, plan, hostname, cell, quiet_until)
-        SELECT :id, :customer_id, :name, 'Poison', 'a@example.com', 'standard', :hostname, id,
-            clock_timestamp() + interval '1 hour' FROM cells""",
+        SELECT :id, accounts.id, :name, 'Poison', 'a@example.com', 'standard', :hostname, cells.id,
+            clock_timestamp() + interval '1 hour' FROM cells, accounts WHERE accounts.plan = 'partner'""",
         **values,
     )
     return store_id

@@ -22,8 +22,6 @@ from control_plane.settings import DoctorSettings
 from dev.machine import machine, processes
 from dev.machine.place import Place
 
-END_STATES = {"READY", "FAILED", "DELETED"}
-
 
 @dataclass
 class World:
@@ -60,7 +58,7 @@ class World:
 
     def create(self, **fields: Any) -> str:
         """Create one store and return its id; it must be accepted."""
-        answer = self.request("POST", "/stores", json=an_order(**fields))
+        answer = self.request("POST", "/v1/stores", json=an_order(**fields))
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
@@ -69,9 +67,16 @@ class World:
         with ThreadPoolExecutor(8) as threads:
             return list(threads.map(lambda _: self.create(), range(count)))
 
+    def purge(self, store_id: str) -> httpx.Response:
+        """Ask for a store's removal at once; it must be accepted."""
+        name = self.show(store_id)["name"]
+        answer = self.request("POST", f"/v1/stores/{store_id}/purge", json={"name": name})
+        assert answer.status_code == 202, answer.text
+        return answer
+
     def show(self, store_id: str) -> dict[str, Any]:
         """A store as its customer sees it."""
-        shown: dict[str, Any] = self.request("GET", f"/stores/{store_id}").json()
+        shown: dict[str, Any] = self.request("GET", f"/v1/stores/{store_id}").json()
         return shown
 
     def show_row(self, store_id: str) -> dict[str, Any]:
@@ -89,19 +94,24 @@ class World:
     def settle(self, ids: Sequence[str], *, seconds: float = 120) -> Counter[str]:
         """Wait until every store has arrived somewhere, unaided; the states at the end."""
         give_up = time.monotonic() + seconds
-        while set(states := self.states(ids)) - END_STATES and time.monotonic() < give_up:
+        while (moving := self._moving(ids)) and time.monotonic() < give_up:
             time.sleep(0.1)
-        stuck = self.sql(
-            "SELECT id, state, reason, failures FROM stores "
-            "WHERE id = ANY(CAST(:ids AS uuid[])) AND state NOT IN ('READY', 'FAILED', 'DELETED')",
+        assert not moving, f"not settled after {seconds} s: {[dict(row) for row in moving]}"
+        return self.states(ids)
+
+    def _moving(self, ids: Sequence[str]) -> Sequence[Any]:
+        """Those that somebody still has to do something for."""
+        return self.sql(
+            "SELECT id, state, reason, failures FROM stores WHERE id = ANY(CAST(:ids AS uuid[])) AND ("
+            " state NOT IN ('READY', 'SUSPENDED', 'FAILED', 'DELETED')"
+            " OR (applied_generation < generation AND state <> 'FAILED'))",
             ids=list(ids),
         )
-        assert not stuck, f"not settled after {seconds} s: {[dict(row) for row in stuck]}"
-        return states
 
     def assert_whole(self, ids: Sequence[str]) -> None:
         """What must hold of stores that were to become READY, whatever happened meanwhile."""
-        assert self.settle(ids) == {"READY": len(ids)}
+        states = self.settle(ids)
+        assert states == {"READY": len(ids)}, self.told(ids)
         for store_id in ids:
             name = f"store-{store_id}"
             records = self.release_records(name)
@@ -116,6 +126,15 @@ class World:
             AND NOT EXISTS (SELECT FROM moves m WHERE m.from_state = a.from_state AND m.to_state = a.to_state)
         """)
         assert not forbidden
+
+    def told(self, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Everything in the audit of these stores, for the message of a test that fails."""
+        rows = self.sql(
+            "SELECT store_id, actor, action, to_state, generation, reason FROM audit"
+            " WHERE store_id = ANY(CAST(:ids AS uuid[])) ORDER BY position",
+            ids=list(ids),
+        )
+        return [tuple(row.values()) for row in rows]
 
     def examine(self, ids: Sequence[str] | None = None, accepted: Sequence[str] = ()) -> Report:
         """What the doctor says of these stores, or of all, when everything is said to be settled."""
@@ -176,7 +195,7 @@ class World:
 
 
 def an_order(**fields: Any) -> dict[str, Any]:
-    """The body of POST /stores, with a fresh name."""
+    """The body of POST /v1/stores, with a fresh name."""
     name = f"shop-{uuid4().hex[:12]}"
     return {"name": name, "title": f"The shop {name}", "admin_email": "owner@example.com", **fields}
 

@@ -25,7 +25,7 @@ from tests.cluster.world import World
 
 _FUNCTION_OF = {
     "create": "create_store",
-    "delete": "create_store",
+    "ask": "create_store",
     "provision": "provision",
     "reconcile": "reconcile",
 }
@@ -53,10 +53,17 @@ class Child:
     def await_stop(self, seconds: float = 60.0) -> Child:
         """Until it has stopped itself."""
         give_up = time.monotonic() + seconds
-        while psutil.Process(self.pid).status() != psutil.STATUS_STOPPED:
-            assert time.monotonic() < give_up, f"it never came to that moment: {self.calls}"
+        while not self._stopped():
+            told = f"{self.calls}, {self.error or self.status}"
+            assert time.monotonic() < give_up, f"it never came to that moment: {told}"
+            assert not self._ended.is_set(), f"it ended before it came to that moment: {told}"
             time.sleep(0.02)
         return self
+
+    def _stopped(self) -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+        return False
 
     def go_on(self) -> Child:
         """SIGCONT."""
@@ -107,6 +114,7 @@ class Hands:
     def __init__(self, world: World, folder: Path, worker: subprocess.Popen[bytes]) -> None:
         self._environments = {name: _environment_of(world, name) for name in set(_FUNCTION_OF.values())}
         self._environments["reconcile"] |= PASS_BY_HAND
+        self._environments["create_store"]["URUMI_API_TOKEN"] = world.values["URUMI_API_TOKEN"]
         self._folder, self._worker = folder, worker
         self._numbers = itertools.count()
         self._children: dict[int, Child] = {}

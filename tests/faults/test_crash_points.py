@@ -15,19 +15,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from tests.cluster.world import World
 from tests.faults.hands import Child, Hands, hands, rest
 
-CUSTOMER = str(uuid4())
 # Helm's 15 s, its grace and the margin: the longest that these tests' settings have a lease last.
 LONGEST_LEASE = 25.0
 PASSES = 3
+READY_BEFORE = 20  # stores that are updated: one for each moment of an update
 CALLS_OF_A_PASS = (
     "fleet.begin_pass",
+    "terms.ended",
+    "terms.refresh",
     "fleet.wake_due",
     "outbox.unpublished",
     "events.announce",
     "outbox.mark_published",
+    "events.untold",
+    "teller.tell",
+    "events.mark_told",
     "fleet.excuse_outage",
     "fleet.in_motion",
     "fleet.standings",
@@ -54,12 +61,16 @@ class Deaths:
             self.wanted[store_id] = state
 
 
+@pytest.mark.timeout(600)
 def test_a_kill_between_any_two_side_effects_is_settled_unaided(world: World, tmp_path: Path) -> None:
     deaths = Deaths()
+    running = world.create_many(READY_BEFORE)
+    world.settle(running)
     with hands(world, tmp_path) as mine:
         rest(world)
         _kill_creations(mine, world, deaths)
         _kill_installations(mine, deaths)
+        _kill_updates(mine, world, deaths, running)
         _kill_passes(mine, deaths)
         _kill_removals(mine, deaths)
 
@@ -82,7 +93,7 @@ def _kill_creations(mine: Hands, world: World, deaths: Deaths) -> None:
     whole = _create(mine)
     deaths.wanted[whole.result] = "READY"
     for at in _moments(whole):
-        order = {"customer_id": CUSTOMER, "name": f"shop-{uuid4().hex[:8]}", "key": str(uuid4())}
+        order = {"name": f"shop-{uuid4().hex[:8]}", "key": str(uuid4())}
         died = mine.begin("create", at=at, how="kill", **order).wait()
         again = mine.run("create", **order).result  # whoever got no answer asks again
         rows = world.sql("SELECT id FROM stores WHERE name = :name", name=order["name"])
@@ -101,6 +112,27 @@ def _kill_installations(mine: Hands, deaths: Deaths) -> None:
         deaths.note("provision", child.wait(120), store_id, "READY")
 
 
+def _kill_updates(mine: Hands, world: World, deaths: Deaths, running: Sequence[str]) -> None:
+    """Stores that were READY are suspended; every second one is removed for good when its worker has died."""
+    first, *others = running
+    mine.run("ask", store_id=first, what="suspend")
+    whole = mine.run("provision", store_id=first)
+    deaths.wanted[first] = "SUSPENDED"
+    moments = _moments(whole)
+    assert len(moments) <= len(others), "make READY_BEFORE larger"
+    deaths.wanted |= dict.fromkeys(others[len(moments) :], "READY")
+
+    def die_updating(at: int, store_id: str) -> None:
+        mine.run("ask", store_id=store_id, what="suspend")
+        died = mine.begin("provision", at=at, how="kill", store_id=store_id).wait()
+        if at % 2:
+            mine.run("ask", store_id=store_id, what="purge", given=world.show_row(store_id)["name"])
+        deaths.note("update", died, store_id, "DELETED" if at % 2 else "SUSPENDED")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(die_updating, moments, others))
+
+
 def _kill_removals(mine: Hands, deaths: Deaths) -> None:
     asked = _delete(mine, _installed(mine))
     first = _installed(mine)
@@ -110,9 +142,9 @@ def _kill_removals(mine: Hands, deaths: Deaths) -> None:
 
     def die_asking(at: int) -> None:
         store_id = _installed(mine)
-        arguments = {"customer_id": CUSTOMER, "store_id": store_id}
-        died = mine.begin("delete", at=at, how="kill", **arguments).wait()
-        mine.run("delete", **arguments)  # whoever got no answer asks again
+        arguments = {"store_id": store_id, "what": "delete"}
+        died = mine.begin("ask", at=at, how="kill", **arguments).wait()
+        mine.run("ask", **arguments)  # whoever got no answer asks again
         deaths.note("delete", died, store_id, "DELETED")
 
     def die_removing(at: int) -> None:
@@ -141,7 +173,7 @@ def _kill_passes(mine: Hands, deaths: Deaths) -> None:
 
 
 def _create(mine: Hands) -> Child:
-    return mine.run("create", customer_id=CUSTOMER, name=f"shop-{uuid4().hex[:8]}", key=str(uuid4()))
+    return mine.run("create", name=f"shop-{uuid4().hex[:8]}", key=str(uuid4()))
 
 
 def _installed(mine: Hands) -> str:
@@ -151,7 +183,7 @@ def _installed(mine: Hands) -> str:
 
 
 def _delete(mine: Hands, store_id: str) -> Child:
-    return mine.run("delete", customer_id=CUSTOMER, store_id=store_id)
+    return mine.run("ask", store_id=store_id, what="delete")
 
 
 def _moments(whole: Child) -> Sequence[int]:

@@ -10,7 +10,6 @@ from dev.machine import database
 from tests.cluster.world import World
 from tests.faults.hands import Hands, hands, rest
 
-CUSTOMER = str(uuid4())
 MINUTES, ROUNDS = 40, 10
 _TIMES = {
     "stores": "lease_until next_attempt_at quiet_until deadline_at created_at updated_at",
@@ -26,7 +25,7 @@ def test_half_an_hour_without_the_cell_fails_nobody(world: World, tmp_path: Path
         rolling, deleting = _created_and_applied(mine), _created_and_applied(mine)
         world.let_database_start(rolling, may=False)
         mine.run("reconcile")
-        mine.run("delete", customer_id=CUSTOMER, store_id=deleting)
+        mine.run("ask", store_id=deleting, what="purge", given=world.show_row(deleting)["name"])
         ids = [*queued, rolling, deleting]
         before = {each: world.show_row(each)["state"] for each in ids}
         assert sorted(before.values()) == ["DELETING", "PROVISIONING", "QUEUED", "QUEUED"]
@@ -58,7 +57,7 @@ def test_half_an_hour_without_the_cell_fails_nobody(world: World, tmp_path: Path
 
 def _create(mine: Hands) -> str:
     name = f"shop-{uuid4().hex[:8]}"
-    store_id: str = mine.run("create", customer_id=CUSTOMER, name=name, key=name).result
+    store_id: str = mine.run("create", name=name, key=name).result
     return store_id
 
 

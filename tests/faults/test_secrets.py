@@ -19,7 +19,7 @@ from dev.machine import database
 from tests.cluster.world import World
 
 SECRET = "store-credentials-1"
-TOPICS = ("store-intents", "rollouts", "store-intents-dead")
+TOPICS = ("store-intents", "rollouts", "store-intents-dead", "store-events")
 KINDS = (
     "/api/v1/{}/configmaps",
     "/api/v1/{}/events",
@@ -54,10 +54,11 @@ def places(whole: World) -> dict[str, bytes]:
     found["passwords"] = json.dumps([_passwords(whole, store_id) for store_id in ids]).encode()
     for store_id in ids:
         found |= _objects(whole, store_id)
-        for path in (f"/stores/{store_id}", f"/stores/{store_id}/events"):
+        for path in (f"/v1/stores/{store_id}", f"/v1/stores/{store_id}/events"):
             found[f"GET {path}"] = whole.request("GET", path).content
-    found["GET /stores"] = whole.request("GET", "/stores").content
-    found["DELETE"] = whole.request("DELETE", f"/stores/{ids[0]}").content
+    found["GET /v1/stores"] = whole.request("GET", "/v1/stores").content
+    found["DELETE"] = whole.request("DELETE", f"/v1/stores/{ids[0]}").content
+    found["purge"] = whole.purge(ids[0]).content
     whole.settle(ids)
     for topic in TOPICS:
         found[f"messages of {topic}"] = _messages(f"{broker}/subscriptions/seen-{topic}")

@@ -15,7 +15,6 @@ import psutil
 from tests.cluster.world import World
 from tests.faults.hands import Child, Hands, hands, rest
 
-CUSTOMER = str(uuid4())
 BEFORE_HELM = ("cluster.ensure_namespace", "cluster.ensure_credentials", "releases.locked", "releases.apply")
 AFTER_HELM = ("work.record_release", "events.rollout_started", "work.finish")
 LONGEST = 120.0  # seconds: Helm's lease, a wake-up, and the work
@@ -62,7 +61,7 @@ def test_a_stopped_worker_does_not_bring_a_deleted_store_back(world: World, tmp_
         for moment in ("cluster.ensure_namespace", "releases.apply"):
             store_id = _create(mine)
             stopped[store_id] = mine.begin("provision", at=moment, how="stop", store_id=store_id).await_stop()
-            mine.run("delete", customer_id=CUSTOMER, store_id=store_id)
+            mine.run("ask", store_id=store_id, what="delete")
 
         world.up()
         assert world.settle(list(stopped), seconds=LONGEST) == {"DELETED": 2}
@@ -97,7 +96,7 @@ def test_a_stopped_pass_that_goes_on_does_not_write_what_it_saw_before(world: Wo
 
 def _create(mine: Hands) -> str:
     name = f"shop-{uuid4().hex[:8]}"
-    store_id: str = mine.run("create", customer_id=CUSTOMER, name=name, key=name).result
+    store_id: str = mine.run("create", name=name, key=name).result
     return store_id
 
 

@@ -13,7 +13,6 @@ from tests.cluster.world import World
 from tests.faults.hands import Hands, hands, rest
 from tests.faults.helm import Helm
 
-CUSTOMER = str(uuid4())
 KEPT = ("persistentvolumeclaims/database-data", "persistentvolumeclaims/storefront-content")
 
 
@@ -77,7 +76,7 @@ def test_a_namespace_that_somebody_holds_is_reported_and_never_forced(world: Wor
     path = f"/api/v1/namespaces/store-{store_id}/configmaps"
     world.cluster.create(path, held)
 
-    world.request("DELETE", f"/stores/{store_id}")
+    world.purge(store_id)
     _await(lambda: world.show_row(store_id)["applied_generation"] == 2, "nobody removes it")
     # As if two minutes had passed: a removal of seconds needs no reason.
     past = "UPDATE stores SET updated_at = updated_at - interval '2 minutes' WHERE id = :id"
@@ -95,7 +94,7 @@ def test_a_namespace_that_somebody_holds_is_reported_and_never_forced(world: Wor
 
 def _installed(mine: Hands) -> str:
     name = f"shop-{uuid4().hex[:8]}"
-    store_id: str = mine.run("create", customer_id=CUSTOMER, name=name, key=name).result
+    store_id: str = mine.run("create", name=name, key=name).result
     assert mine.run("provision", store_id=store_id).error is None
     return store_id
 

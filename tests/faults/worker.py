@@ -18,13 +18,15 @@ import select
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from control_plane import bootstrap, logs
-from control_plane.domain.store import Actor
+from control_plane.domain.accounts import TokenShown
+from control_plane.domain.life import Verb
 from control_plane.settings import (
     CreateStoreSettings,
     ProvisionSettings,
@@ -32,6 +34,7 @@ from control_plane.settings import (
     from_environment,
 )
 from control_plane.use_cases.create_store import Order
+from control_plane.use_cases.create_token import digest_of
 
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
@@ -76,9 +79,17 @@ class Watched:
 
         def call(*arguments: Any, **named: Any) -> Any:
             self._moments.come_to(f"{self._name}.{name}")
-            return attribute(*arguments, **named)
+            found = attribute(*arguments, **named)
+            return self._transaction(found) if hasattr(found, "__enter__") else found
 
         return call
+
+    @contextmanager
+    def _transaction(self, entered: AbstractContextManager[Any]) -> Iterator[Any]:
+        with entered as transaction:
+            stores = Watched(transaction.stores, "stores", self._moments)
+            yield dataclasses.replace(transaction, stores=stores)
+            self._moments.come_to(f"{self._name}.commit")
 
 
 def watched(verb: Any, moments: Moments, ports: tuple[str, ...]) -> Any:
@@ -93,21 +104,26 @@ def watched(verb: Any, moments: Moments, ports: tuple[str, ...]) -> Any:
     return dataclasses.replace(verb, **changes)
 
 
-PORTS = ("stores", "outbox", "events", "work", "cluster", "releases", "fleet")
+PORTS = ("accounts", "outbox", "events", "work", "cluster", "releases", "fleet", "terms", "teller")
 
 
-def create(moments: Moments, *, customer_id: str, name: str, key: str) -> str:
-    """What POST /stores does."""
+def create(moments: Moments, *, name: str, key: str) -> str:
+    """What POST /v1/stores does."""
     verb = watched(bootstrap.api(from_environment(CreateStoreSettings)).create_store, moments, PORTS)
-    order = Order(UUID(customer_id), name, name, "owner@example.com", "standard")
-    store = verb(order, key=key, body=name.encode(), actor=Actor("test", "fault"))
-    return str(store.id)
+    order = Order(name, name, "owner@example.com", "standard")
+    seen = verb(_me(), order, key=key, body=name.encode(), cause="fault")
+    return str(seen.store.id)
 
 
-def delete(moments: Moments, *, customer_id: str, store_id: str) -> None:
-    """What DELETE /stores/{id} does."""
-    verb = watched(bootstrap.api(from_environment(CreateStoreSettings)).delete_store, moments, PORTS)
-    verb(UUID(customer_id), UUID(store_id), Actor("test", "fault"))
+def ask(moments: Moments, *, store_id: str, what: str, given: str = "") -> None:
+    """What a request that changes a store does."""
+    change = watched(bootstrap.api(from_environment(CreateStoreSettings)).change_store, moments, PORTS)
+    change(_me(), UUID(store_id), {Verb(what): given}, generation=None, cause="fault")
+
+
+def _me() -> TokenShown:
+    """The place's first customer."""
+    return TokenShown(digest_of(os.environ["URUMI_API_TOKEN"]))
 
 
 def provision(moments: Moments, *, store_id: str) -> None:
@@ -124,7 +140,7 @@ def reconcile(moments: Moments) -> dict[str, Any]:
 
 VERBS: dict[str, Callable[..., Any]] = {
     "create": create,
-    "delete": delete,
+    "ask": ask,
     "provision": provision,
     "reconcile": reconcile,
 }

@@ -62,16 +62,15 @@ DEFECTS = (
         (
             Edit(
                 "control_plane/use_cases/create_store.py",
-                "                accepted = self.stores.add(self._new(order), known, actor)\n",
-                "                new = self._new(order)\n"
-                "                self.events.announce([StoreIntent(new.id, 1)], timeout=5.0)\n"
-                "                accepted = self.stores.add(new, known, actor)\n",
+                "                    accepted = transaction.stores.add(new, known, actor, most=most)\n",
+                "                    self.announce.events.announce([StoreIntent(new.id, 1)], timeout=5.0)\n"
+                "                    accepted = transaction.stores.add(new, known, actor, most=most)\n",
             ),
             Edit(
                 "control_plane/use_cases/create_store.py",
-                "from control_plane.domain.store import Actor, NewStore, Store\n",
+                "from control_plane.domain.store import NewStore\n",
                 "from control_plane.domain.events import StoreIntent\n"
-                "from control_plane.domain.store import Actor, NewStore, Store\n",
+                "from control_plane.domain.store import NewStore\n",
             ),
         ),
         announced_but_never_recorded,
@@ -167,10 +166,12 @@ DEFECTS = (
                 "control_plane/adapters/postgres_stores.py",
                 "        announcement = uuid4()\n        parameters = {\n            **asdict(order),\n",
                 "        announcement = uuid4()\n"
-                "        self._database.rows(\n"
-                "            text('INSERT INTO outbox (id, store_id, generation) VALUES (:id, :store, 1)'),\n"
-                "            {'id': announcement, 'store': order.id},\n"
-                "        )\n"
+                "        with self._session._connection.engine.connect() as another:\n"
+                "            another.execute(\n"
+                "                text('INSERT INTO outbox (id, store_id, generation)'\n"
+                "                     ' VALUES (:id, :store, 1)'),\n"
+                "                {'id': announcement, 'store': order.id},\n"
+                "            )\n"
                 "        parameters = {\n            **asdict(order),\n",
             ),
         ),

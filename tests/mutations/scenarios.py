@@ -13,7 +13,6 @@ from tests.cluster.world import World
 from tests.faults.hands import Child, Hands
 from tests.faults.helm import Helm
 
-CUSTOMER = str(uuid4())
 SECRETS_POLICY = "urumi-secrets"
 LEASE = 5.5  # seconds until a lease of these tests' settings is over
 
@@ -43,8 +42,9 @@ class Scene:
         return self.hands.begin("provision", at=at, how="stop", store_id=store_id).await_stop()
 
     def delete(self, store_id: str) -> None:
-        """The customer wants it gone."""
-        self.hands.run("delete", customer_id=CUSTOMER, store_id=store_id)
+        """The customer wants it gone at once."""
+        name = self.world.show_row(store_id)["name"]
+        self.hands.run("ask", store_id=store_id, what="purge", given=name)
 
     def pass_until(self, happens: Callable[[], bool], otherwise: str) -> None:
         """Passes, one after the other."""
@@ -56,7 +56,7 @@ class Scene:
 
     def _create(self, **more: str) -> Child:
         name = f"shop-{uuid4().hex[:8]}"
-        return self.hands.begin("create", customer_id=CUSTOMER, name=name, key=name, **more)
+        return self.hands.begin("create", name=name, key=name, **more)
 
 
 def created(scene: Scene) -> str:
