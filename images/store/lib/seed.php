@@ -8,7 +8,7 @@ namespace Urumi;
 require __DIR__ . '/autoload.php';
 
 try {
-    $problem = Seed\Writable::problem(Store::CONTENT);
+    $problem = Seed\Writable::problem(Store::CONTENT, 'web');
     if ($problem !== null) {
         throw new \RuntimeException($problem);
     }

@@ -25,7 +25,7 @@ final class Round
 
     public function run(): Reason
     {
-        $problem = Writable::problem(Store::CONTENT);
+        $problem = Writable::problem(Store::CONTENT, 'agent');
         if ($problem !== null) {
             Log::say($problem);
             return Reason::ContentReadOnly;

@@ -7,14 +7,18 @@ namespace Urumi\Seed;
 /** Proves by writing that wp-content and its uploads can be written; a shop itself would not tell. */
 final class Writable
 {
-    /** Null if a file can be made in each, else what is wrong, for whoever reads the log. */
-    public static function problem(string $content): ?string
+    /**
+     * Null if a file can be made in each, else what is wrong, for whoever reads the log.
+     *
+     * @param 'web'|'agent' $container that asks: both may at once, and neither removes the other's file.
+     */
+    public static function problem(string $content, string $container): ?string
     {
         foreach ([$content, "$content/uploads"] as $folder) {
             if ($folder !== $content && !is_dir($folder)) {
                 continue;
             }
-            $file = "$folder/.urumi-proof";
+            $file = "$folder/.urumi-proof-$container";
             if (@file_put_contents($file, "written\n") !== 8 || !@unlink($file)) {
                 return self::described($folder);
             }
