@@ -17,6 +17,7 @@ from control_plane.domain.life import Verb
 from control_plane.domain.store import StoreState
 from control_plane.domain.store_events import StoreEvent, StoreEventType
 from control_plane.plan_file import PACKAGED, plans
+from tests.cluster.conftest import a_world
 from tests.cluster.world import World
 from tests.faults.hands import rest
 
@@ -159,25 +160,21 @@ def test_a_larger_plan_reaches_quota_pods_and_volumes_and_a_smaller_one_is_refus
 
 
 def test_a_changed_plan_file_reaches_stores_that_are_there(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = [ready(world) for _ in range(3)]
-    file = tmp_path / "plans.yaml"
-    file.write_text(PACKAGED.read_text().replace('count/secrets: "20"', 'count/secrets: "21"'))
-    monkeypatch.setenv("URUMI_PLANS", str(file))
-    world.up()
-    try:
+    """Alone with its stores: five at a time, those of all other tests would come first."""
+    with a_world() as world:
+        ids = [ready(world) for _ in range(6)]
+        file = tmp_path / "plans.yaml"
+        file.write_text(PACKAGED.read_text().replace('count/secrets: "20"', 'count/secrets: "21"'))
+        monkeypatch.setenv("URUMI_PLANS", str(file))
+        world.up()
         for store_id in ids:
             await_store(world, store_id, lambda seen: seen["observed_generation"] == 2)
             quota = world.cluster.get(f"/api/v1/namespaces/store-{store_id}/resourcequotas/plan")
             assert quota
             assert quota["spec"]["hard"]["count/secrets"] == "21"
             assert "refreshed" in world.request("GET", f"/v1/stores/{store_id}/events").text
-    finally:
-        monkeypatch.delenv("URUMI_PLANS")
-        world.up()
-        for store_id in ids:
-            world.purge(store_id)
 
 
 def test_a_moved_store_answers_at_both_names_for_a_while(world: World) -> None:
