@@ -114,7 +114,12 @@ def api(settings: CreateStoreSettings) -> Api:
     from control_plane.adapters.pubsub_events import PubSubEvents
     from control_plane.adapters.sealer import Sealer
 
-    database = Database(settings.database_url, connections=settings.threads, parameters=_OF_A_REQUEST)
+    database = Database(
+        settings.database_url,
+        connections=settings.threads,
+        parameters=_OF_A_REQUEST,
+        ca=settings.database_ca,
+    )
     sealer = Sealer(settings.sealing_keys)
     accounts = PostgresAccounts(database, sealer, plans().accounts, wake_seconds=settings.wake_seconds)
     hostnames = Hostnames(settings.base_domain)
@@ -161,11 +166,12 @@ def provision(settings: ProvisionSettings) -> Provision:
     from control_plane.adapters.random_credentials import RandomCredentials
     from control_plane.adapters.sealer import Sealer
 
-    kubernetes = KubernetesApi(settings.kubeconfig)
+    kubeconfig = _kubeconfig(settings)
+    kubernetes = KubernetesApi(kubeconfig)
     releases = HelmReleases(
         settings.helm,
         settings.chart,
-        settings.kubeconfig,
+        kubeconfig,
         HelmRecords(kubernetes),
         seconds=settings.helm_seconds,
     )
@@ -197,7 +203,7 @@ def receive_message(settings: ProvisionSettings) -> ReceiveMessage:
 
     database = _database(settings)
     orphans = PostgresOrphans(database, settings.cell)
-    quarantine = Quarantine(orphans, KubernetesOrphans(KubernetesApi(settings.kubeconfig)))
+    quarantine = Quarantine(orphans, KubernetesOrphans(KubernetesApi(_kubeconfig(settings))))
     return ReceiveMessage(provision(settings), quarantine, PostgresParking(database))
 
 
@@ -224,7 +230,7 @@ def reconcile(settings: ReconcileSettings) -> Reconcile:
         PubSubDeadTopic(settings.pubsub_project_id, settings.pubsub_emulator_host, source)
         for source in (INTENTS, BILLING_EVENTS)
     ]
-    workloads = KubernetesWorkloads(KubernetesApi(settings.kubeconfig))
+    workloads = KubernetesWorkloads(KubernetesApi(_kubeconfig(settings)))
     return Reconcile(
         fleet,
         RelayOutbox(fleet, PostgresOutbox(database), events, settings.wake_seconds),
@@ -351,4 +357,18 @@ def registry(database_url: str) -> Registry:
 def _database(settings: ProvisionSettings | ReconcileSettings | BillingEventSettings) -> Database:
     from control_plane.adapters.postgres_database import Database
 
-    return Database(settings.database_url, connections=settings.threads, parameters=_OF_A_WORKER)
+    return Database(
+        settings.database_url,
+        connections=settings.threads,
+        parameters=_OF_A_WORKER,
+        ca=settings.database_ca,
+    )
+
+
+def _kubeconfig(settings: ProvisionSettings | ReconcileSettings) -> str:
+    """The one that is given, or one for the cell's endpoint on Google Cloud."""
+    if settings.cell_endpoint is None:
+        return str(settings.kubeconfig)
+    from control_plane.adapters import google_cell
+
+    return google_cell.kubeconfig(settings.cell_endpoint)

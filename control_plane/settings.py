@@ -6,13 +6,22 @@ import base64
 import json
 import subprocess
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from control_plane.adapters.oidc_issuers import Issuer, endpoint, issuers_from_json
+from control_plane.adapters.server_tls import pem
 from control_plane.plan_file import plans
 
 
@@ -77,6 +86,13 @@ def _site(url: str) -> str:
     return url.rstrip("/")
 
 
+def _api_server(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise ValueError("write it as https://HOST, without a path")
+    return url.rstrip("/")
+
+
 def _texts(text: str) -> str:
     if not all(isinstance(value, str) and value for value in json.loads(_json_object(text)).values()):
         raise ValueError("write it as one JSON object of texts")
@@ -93,6 +109,11 @@ class _Common(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
 
     database_url: Annotated[str, AfterValidator(_pg8000_url)]
+    # The CA of the database's server, as PEM. With it connections are TLS with that server alone, and a URL
+    # without a password logs in as the process's own Google account.
+    database_ca: Annotated[str, AfterValidator(pem)] | None = Field(
+        None, validation_alias="URUMI_DATABASE_CA"
+    )
     pubsub_project_id: str
     pubsub_emulator_host: str | None = None  # host:port; only on one machine
     cell: str = Field(validation_alias="URUMI_CELL")
@@ -139,6 +160,21 @@ class CreateStoreSettings(_Common, _Keys):
     )
 
 
+class _Cell(BaseSettings):
+    # How this function gets to its cell: exactly one of the two.
+    kubeconfig: str | None = None
+    # A cluster of Google's, by its DNS-based endpoint; entered as the process's own Google account.
+    cell_endpoint: Annotated[str, AfterValidator(_api_server)] | None = Field(
+        None, validation_alias="URUMI_CELL_ENDPOINT"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.kubeconfig is None) == (self.cell_endpoint is None):
+            raise ValueError("set KUBECONFIG or URUMI_CELL_ENDPOINT, and not both")
+        return self
+
+
 class CellIdentity(BaseModel):
     """A subject that the cell's RoleBindings can name."""
 
@@ -149,10 +185,9 @@ class CellIdentity(BaseModel):
     namespace: str | None = None  # of a ServiceAccount
 
 
-class ProvisionSettings(_Common, _Keys, _Shared):
+class ProvisionSettings(_Common, _Keys, _Shared, _Cell):
     """For `functions/provision`."""
 
-    kubeconfig: str
     helm: Annotated[str, AfterValidator(_helm_4)] = Field(validation_alias="URUMI_HELM")
     lease_seconds: float = Field(30.0, ge=2, le=300, validation_alias="URUMI_LEASE_SECONDS")
     helm_seconds: int = Field(60, ge=5, le=480, validation_alias="URUMI_HELM_SECONDS")
@@ -161,10 +196,9 @@ class ProvisionSettings(_Common, _Keys, _Shared):
     cell_identity: CellIdentity = Field(validation_alias="URUMI_CELL_IDENTITY")
 
 
-class ReconcileSettings(_Common, _Shared):
+class ReconcileSettings(_Common, _Shared, _Cell):
     """For `functions/reconcile`."""
 
-    kubeconfig: str
     lease_seconds: float = Field(30.0, ge=2, le=300, validation_alias="URUMI_LEASE_SECONDS")
     pass_seconds: float = Field(50.0, gt=0, le=540, validation_alias="URUMI_PASS_SECONDS")
     base_domain: str = Field(validation_alias="URUMI_BASE_DOMAIN", min_length=1)
@@ -232,6 +266,7 @@ def from_environment(settings: type[S]) -> S:
         return settings()
     except ValidationError as error:
         lines = [
-            f"{'.'.join(str(part) for part in each['loc']).upper()}: {each['msg']}" for each in error.errors()
+            ": ".join(filter(None, (".".join(str(part) for part in each["loc"]).upper(), each["msg"])))
+            for each in error.errors()
         ]
         raise SystemExit("this function cannot start:\n  " + "\n  ".join(lines)) from None

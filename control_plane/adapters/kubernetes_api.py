@@ -96,6 +96,10 @@ class KubernetesApi:
             config.load_kube_config(self._kubeconfig, client_configuration=settings)  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError) as error:
             raise MisconfiguredError(f"the kubeconfig {self._kubeconfig} cannot be read") from error
+        if not settings.api_key and not settings.cert_file:
+            # A credential plugin failed, of which the library only writes into the log. It would not ask
+            # again, so this client is not kept.
+            raise CellUnreachableError("there are no credentials for the cell: see the log")
         settings.retries = False
         settings.connection_pool_maxsize = 16
         return client.ApiClient(settings)

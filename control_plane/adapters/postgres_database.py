@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
+from sqlalchemy import Connection, TextClause, event, text
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from control_plane.adapters.postgres_connection import OneTripConnection
+from control_plane.adapters.postgres_login import make_engine
 from control_plane.domain.errors import DatabaseUnavailableError
 
 # SQLSTATE classes: connection, resources, operator intervention (shutdown, starting up).
@@ -28,13 +28,22 @@ _WAITED = ("55P03", "25P03")  # for a lock; idle in a transaction
 class Database:
     """Runs statements. Connects at the first one, so that nothing is open before a fork."""
 
-    def __init__(self, url: str, *, connections: int, parameters: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int,
+        parameters: Mapping[str, str] | None = None,
+        ca: str | None = None,
+    ) -> None:
         """`url` as `postgresql+pg8000://…`; at most `connections` open at once.
 
         `parameters` are settings of the server, as `statement_timeout`, for these connections.
+        With `ca`, the server's CA as PEM, they are made as `postgres_login` says.
         """
-        self._engine: Engine = create_engine(
+        self._engine = make_engine(
             url,
+            ca,
             isolation_level="AUTOCOMMIT",
             pool_size=connections,
             max_overflow=0,
@@ -43,7 +52,6 @@ class Database:
             pool_use_lifo=True,
             connect_args={"timeout": 10, "startup_params": dict(parameters or {})},
         )
-        event.listen(self._engine, "do_connect", _connect)
         event.listen(self._engine, "checkout", _refuse_closed)
 
     def rows(self, statement: TextClause, parameters: Mapping[str, Any]) -> Sequence[RowMapping]:
@@ -134,10 +142,6 @@ def _server_fields(error: DBAPIError) -> Mapping[str, str]:
     # pg8000 gives the server's fields as a mapping; everything else is its own or the network's.
     arguments = error.orig.args if error.orig else ()
     return arguments[0] if arguments and isinstance(arguments[0], Mapping) else {}
-
-
-def _connect(_dialect: object, _record: object, args: Sequence[Any], settings: Mapping[str, Any]) -> Any:
-    return OneTripConnection(*args, **settings)
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
