@@ -88,7 +88,7 @@ def test_each_new_connection_has_the_token_of_its_time(
     (first,) = database.rows(WHO, {})
     use_token(server, metadata, "token-2")
     assert database.rows(WHO, {}) == [first]  # a connection outlives its token
-    server.run(f"SELECT pg_terminate_backend({first['pid']})")
+    server.run(f"SELECT pg_terminate_backend({first['pid']}, 10000)")
     (second,) = database.rows(WHO, {})
     assert second["pid"] != first["pid"]
     assert len(metadata.scopes) == 2

@@ -7,9 +7,9 @@ from contextlib import suppress
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event
+from pg8000.dbapi import Connection
 
-from control_plane.adapters import postgres_database
+from control_plane.adapters import postgres_login
 from control_plane.adapters.postgres_accounts import PostgresAccounts
 from control_plane.adapters.postgres_database import Database
 from control_plane.domain.accounts import Scope, TokenShown
@@ -171,9 +171,11 @@ def test_looking_takes_three_and_leaves_no_transaction_open(
         assert real.back_door.run(still) == []
 
 
-def test_the_driver_alone_would_wait_three_times_for_one_statement(database: Database, wire: Wire) -> None:
+def test_the_driver_alone_would_wait_three_times_for_one_statement(
+    database: Database, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So that what is counted above are round trips."""
-    event.remove(database._engine, "do_connect", postgres_database._connect)
+    monkeypatch.setattr(postgres_login, "OneTripConnection", Connection)
     platform = Platform(database)
     wire.told()
     platform.create(platform.shown, an_order(), key="k", body=b"{}", cause="request 1")
