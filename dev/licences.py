@@ -87,7 +87,8 @@ def _declared(name: str, version: str) -> str:
         raise UnknownLicenceError(
             f"{name} {version} is not installed: say in dev/licences.py what it is"
         ) from None
-    said = about.get("License-Expression") or about.get("License", "").strip().partition("\n")[0]
+    expressions = about.get_all("License-Expression") or about.get_all("License") or [""]
+    said = str(expressions[0]).strip().partition("\n")[0]
     if not said or "://" in said:
         classifiers = about.get_all("Classifier") or []
         said = " OR ".join(
