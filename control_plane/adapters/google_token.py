@@ -1,7 +1,7 @@
 """Access tokens of the service account that this process runs as, from Google's metadata server.
 
-The standard library alone: a credential plugin is started once for every run of Helm, and google.auth takes
-three times as long to load as all of this takes to answer (docs/decisions/0028 has the figures).
+The standard library alone: a credential plugin is started once for every run of Helm, and with google.auth it
+takes three times as long (docs/decisions/0028 has the figures).
 """
 
 from __future__ import annotations

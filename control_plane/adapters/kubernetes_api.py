@@ -224,6 +224,9 @@ def _raise(status: int, content: bytes) -> None:
     if status in (401, 407) or status >= 500:
         # Wrong credentials are the platform's fault and outages the cell's; never the store's.
         raise CellUnreachableError(f"the cell's API server answers {status}: {message}")
+    if status == _FORBIDDEN and not _of_kubernetes(content):
+        # A cloud's endpoint asks its own rights before the API server sees the request.
+        raise CellUnreachableError(f"what stands before the cell's API server answers 403: {message}")
     if "because it is being terminated" in message:
         raise TemporaryError(message)
     if status == _FORBIDDEN and _NO_RIGHTS.search(message):
@@ -233,6 +236,14 @@ def _raise(status: int, content: bytes) -> None:
     if _NOT_YET.search(message):
         raise NotYetError(message)
     raise RefusedError(message)
+
+
+def _of_kubernetes(content: bytes) -> bool:
+    """Whether an answer is a Status of the API server's; another's error has no message where it has one."""
+    try:
+        return isinstance(json.loads(content).get("message"), str)
+    except (ValueError, AttributeError):
+        return False
 
 
 def _message(content: bytes) -> str:

@@ -75,3 +75,18 @@ def test_an_api_server(status: int, message: str, kind: type[Exception]) -> None
     with pytest.raises(kind) as raised:
         _raise(status, json.dumps({"message": message}).encode())
     assert type(raised.value) is kind
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"Forbidden",
+        b"<html>403</html>",
+        b'{"error": {"code": 403, "message": "Permission denied", "status": "PERMISSION_DENIED"}}',
+        b"[]",
+        b"",
+    ],
+)
+def test_a_refusal_of_what_stands_before_the_api_server_is_not_the_stores_fault(content: bytes) -> None:
+    with pytest.raises(CellUnreachableError, match="what stands before the cell's API server answers 403"):
+        _raise(403, content)
