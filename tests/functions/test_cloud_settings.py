@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine, create_engine
 
 from control_plane import bootstrap
+from control_plane.adapters import postgres_database
 from control_plane.settings import (
     BillingEventSettings,
     CreateStoreSettings,
@@ -70,6 +74,34 @@ def test_a_ca_of_the_database_is_pem(monkeypatch: pytest.MonkeyPatch, settings: 
         monkeypatch.setenv("URUMI_DATABASE_CA", wrong)
         with pytest.raises(SystemExit, match=r"URUMI_DATABASE_CA: .*write it as PEM"):
             from_environment(settings)
+
+
+BUILDERS: dict[type[_Common], list[Callable[[Any], object]]] = {
+    CreateStoreSettings: [bootstrap.api],
+    ProvisionSettings: [bootstrap.provision, bootstrap.receive_message],
+    ReconcileSettings: [bootstrap.reconcile],
+    BillingEventSettings: [bootstrap.receive_billing_event, bootstrap.receive_stripe_notice],
+}
+
+
+@pytest.mark.parametrize("settings", ALL)
+def test_every_connection_of_a_function_knows_the_ca(
+    monkeypatch: pytest.MonkeyPatch, settings: type[_Common]
+) -> None:
+    ca = Authority().pem
+    given: list[str | None] = []
+    monkeypatch.setenv("URUMI_DATABASE_CA", ca)
+    monkeypatch.setenv("URUMI_STRIPE_WEBHOOK_SECRET", "whsec")
+
+    def make_engine(_url: str, ca: str | None, **_: object) -> Engine:
+        given.append(ca)
+        return create_engine("sqlite://")
+
+    monkeypatch.setattr(postgres_database, "make_engine", make_engine)
+    for build in BUILDERS[settings]:
+        build(from_environment(settings))
+    assert given
+    assert set(given) == {ca}
 
 
 def test_wiring_a_function_on_one_machine_loads_nothing_of_a_cell_in_the_cloud() -> None:
