@@ -1,7 +1,7 @@
 # `make` shows what there is. CLUSTER=simulated|node|kind|existing chooses the cluster.
 
 urumi = .venv/bin/urumi
-compile = .venv/bin/uv pip compile --quiet --generate-hashes --python-version 3.11 --universal --no-emit-index-url
+compile = .venv/bin/uv pip compile --quiet --generate-hashes --python-version=3.11 --universal
 
 .PHONY: help demo up down clean status ready test test-fast test-mutations check format lock bench-first-boot
 
@@ -48,8 +48,8 @@ format: ready ## put the Python files into shape
 	@.venv/bin/ruff format
 
 lock: ready ## resolve requirements*.in anew into the locked requirements*.txt
-	$(compile) requirements.in -o requirements.txt
-	$(compile) requirements-dev.in -o requirements-dev.txt
+	$(compile) --output-file=requirements.txt requirements.in
+	$(compile) --output-file=requirements-dev.txt requirements-dev.in
 
 ready: ## install what is missing (the others do it by themselves)
 	@dev/bootstrap

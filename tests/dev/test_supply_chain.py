@@ -100,7 +100,9 @@ def test_every_requirement_is_one_version_with_hashes(file: Path) -> None:
     assert [
         line for line in lines if not re.match(r"[\w.-]+(\[[\w,-]+\])?==\S+ .*--hash=sha256:", line)
     ] == []
-    assert file.with_suffix(".in").exists()
+    # As Renovate understands it: values after an equals sign, and of uv's options only some.
+    command = f"uv pip compile --generate-hashes --python-version=3.11 --universal --output-file={file.name}"
+    assert f"#    {command} {file.with_suffix('.in').name}\n" in file.read_text()
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=name_of)
