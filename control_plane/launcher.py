@@ -1,4 +1,4 @@
-"""Serve one function: `FUNCTION_TARGET=… FUNCTION_SOURCE=… python -m control_plane.launcher`.
+"""Serve one function: `FUNCTION_TARGET=… python -m control_plane.launcher`.
 
 The framework's own server cannot drain: its request threads take no signals, so a child
 process of a request would outlive it. This one runs the same application under gunicorn
@@ -19,6 +19,7 @@ import functions_framework
 from gunicorn.app.base import BaseApplication
 
 from control_plane import shutdown
+from control_plane.targets import source_of
 from control_plane.worker import PatientWorker
 
 _DRAIN_SECONDS = 8
@@ -66,11 +67,13 @@ def _tell_on_sigterm(_worker: object) -> None:
 
 def main() -> None:
     """Serve until told to end."""
-    target, source = os.environ.get("FUNCTION_TARGET"), os.environ.get("FUNCTION_SOURCE")
-    if not target or not source:
-        sys.exit("set FUNCTION_TARGET to the function's name and FUNCTION_SOURCE to its main.py")
+    target = os.environ.get("FUNCTION_TARGET", "")
+    try:
+        source = source_of(target)
+    except ValueError as error:
+        sys.exit(f"FUNCTION_TARGET: {error}")
     bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '8080')}"  # noqa: S104 - a container's door
-    application = functions_framework.create_app(target, source)  # type: ignore[no-untyped-call]
+    application = functions_framework.create_app(target, str(source))  # type: ignore[no-untyped-call]
     Server(application, bind, threads=int(os.environ.get("THREADS", "8"))).run()
 
 

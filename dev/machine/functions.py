@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from control_plane.targets import source_of
 from dev.cluster.cluster import Cluster
 from dev.machine import processes, topics
 from dev.machine.digests import digest
@@ -41,12 +42,6 @@ class Function:
     # A path that answers without doing anything: functions-framework keeps /robots.txt from
     # functions, and GET on / would begin a pass of reconcile.
     probe: str = "/robots.txt"
-    folder: str = ""  # where its source is; empty where that has its name
-
-    @property
-    def source(self) -> Path:
-        """The folder of its source."""
-        return CHECKOUT / "functions" / (self.folder or self.name)
 
 
 FUNCTIONS = (
@@ -55,7 +50,7 @@ FUNCTIONS = (
     Function("reconcile", 8082),
     Function("billing_event", 8083),
 )
-WEBHOOK = Function("stripe_webhook", 8084, folder="billing_event")
+WEBHOOK = Function("stripe_webhook", 8084)
 
 
 @dataclass(frozen=True)
@@ -139,14 +134,13 @@ def _up(place: Place, function: Function, own: Mapping[str, str]) -> int:
     environment = {
         **own,
         "FUNCTION_TARGET": function.name,
-        "FUNCTION_SOURCE": str((function.source / "main.py").relative_to(CHECKOUT)),
         "HOST": "127.0.0.1",
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": os.environ.get("HOME", "/"),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
     }
-    code = [CHECKOUT / "control_plane", function.source, CHECKOUT / "requirements.txt"]
+    code = [CHECKOUT / "control_plane", source_of(function.name).parent, CHECKOUT / "requirements.txt"]
     # A function reads its kubeconfig once: another server or token takes a new process.
     kubeconfig = Path(own["KUBECONFIG"]).read_text() if "KUBECONFIG" in own else ""
     wanted = digest(code, {**environment, "kubeconfig": kubeconfig})

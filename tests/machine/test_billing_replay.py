@@ -94,7 +94,6 @@ class Function:
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "FUNCTION_TARGET": "billing_event",
-            "FUNCTION_SOURCE": "functions/billing_event/main.py",
             "DATABASE_URL": login,
             "PUBSUB_PROJECT_ID": topics.PROJECT,
             "PUBSUB_EMULATOR_HOST": broker,

@@ -141,7 +141,6 @@ def api(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     customers.register(place, url)
     settings = {
         "FUNCTION_TARGET": "create_store",
-        "FUNCTION_SOURCE": "functions/create_store/main.py",
         "DATABASE_URL": postgres.logins(url)["create_store"],
         "PUBSUB_PROJECT_ID": "nobody-listens",
         "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",  # refused at once; the outbox keeps what was to be said

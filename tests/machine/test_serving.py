@@ -51,9 +51,12 @@ ASKS = HEAD + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"
 
 
 @contextmanager
-def serving(argv: list[str], port: int, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+def serving(
+    argv: list[str], port: int, folder: Path = CHECKOUT, **settings: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """In a folder with a folder of functions."""
     environment = {"PATH": os.environ["PATH"], "HOST": "127.0.0.1", "PORT": str(port), **settings}
-    server = subprocess.Popen(argv, env=environment, cwd=CHECKOUT)
+    server = subprocess.Popen(argv, env=environment, cwd=folder)
     try:
         give_up = time.monotonic() + 30
         while True:
@@ -73,18 +76,25 @@ def serving(argv: list[str], port: int, **settings: str) -> Iterator[subprocess.
                 child.kill()
 
 
+def a_function(folder: Path, name: str, source: str) -> Path:
+    """A folder in which the launcher finds this function and no other."""
+    main = folder / "functions" / name / "main.py"
+    main.parent.mkdir(parents=True)
+    (folder / "functions/__init__.py").touch()
+    main.write_text(source)
+    return folder
+
+
 @pytest.fixture
-def slow(tmp_path: Path) -> str:
-    source = tmp_path / "main.py"
-    source.write_text(SLOW)
-    return str(source)
+def slow(tmp_path: Path) -> Path:
+    return a_function(tmp_path, "slow", SLOW)
 
 
 @pytest.mark.parametrize("path", ["/", "/child"])
-def test_on_sigterm_what_runs_is_told_answered_and_all_is_gone_in_8_seconds(slow: str, path: str) -> None:
+def test_on_sigterm_what_runs_is_told_answered_and_all_is_gone_in_8_seconds(slow: Path, path: str) -> None:
     port = free_port()
     argv = [sys.executable, "-m", "control_plane.launcher"]
-    with serving(argv, port, FUNCTION_TARGET="slow", FUNCTION_SOURCE=slow) as server:
+    with serving(argv, port, slow, FUNCTION_TARGET="slow") as server:
         family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
         request = [
             sys.executable,
@@ -108,10 +118,9 @@ def test_on_sigterm_what_runs_is_told_answered_and_all_is_gone_in_8_seconds(slow
 @pytest.fixture(scope="module")
 def reads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a function that answers with what it read, by eight threads."""
-    source, port = tmp_path_factory.mktemp("reads") / "main.py", free_port()
-    source.write_text(READS)
+    folder, port = a_function(tmp_path_factory.mktemp("reads"), "reads", READS), free_port()
     argv = [sys.executable, "-m", "control_plane.launcher"]
-    with serving(argv, port, FUNCTION_TARGET="reads", FUNCTION_SOURCE=str(source)):
+    with serving(argv, port, folder, FUNCTION_TARGET="reads"):
         yield port
 
 
@@ -261,10 +270,10 @@ def test_what_is_no_request_is_refused_at_once(reads: int, sent: bytes) -> None:
     assert time.monotonic() - began < 2
 
 
-def test_a_silent_connection_does_not_hold_up_the_end(slow: str) -> None:
+def test_a_silent_connection_does_not_hold_up_the_end(slow: Path) -> None:
     port = free_port()
     argv = [sys.executable, "-m", "control_plane.launcher"]
-    with serving(argv, port, FUNCTION_TARGET="slow", FUNCTION_SOURCE=slow) as server, connected(port):
+    with serving(argv, port, slow, FUNCTION_TARGET="slow") as server, connected(port):
         time.sleep(0.3)
         began = time.monotonic()
         server.send_signal(signal.SIGTERM)
@@ -293,9 +302,16 @@ def test_the_frameworks_own_command_serves_a_function_too() -> None:
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"status": "serving"}
 
 
-def test_a_launcher_without_a_target_says_what_it_needs() -> None:
+@pytest.mark.parametrize("target", [None, "", "sell_stores", "../dev", "domain"])
+def test_a_launcher_without_a_function_to_serve_says_which_there_are(target: str | None) -> None:
     found = subprocess.run(
-        [sys.executable, "-m", "control_plane.launcher"], env={}, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "control_plane.launcher"],
+        env={} if target is None else {"FUNCTION_TARGET": target},
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert found.returncode != 0
-    assert "FUNCTION_TARGET" in found.stderr
+    assert found.stderr.startswith("FUNCTION_TARGET: ")
+    assert "billing_event, create_store, provision, reconcile, stripe_webhook" in found.stderr
