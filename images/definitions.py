@@ -1,9 +1,9 @@
-"""What each stand-in image is made of: Debian packages, and our files on top."""
+"""What each image of a store is made of: Debian packages, and our files on top."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
@@ -13,6 +13,30 @@ CONTENT = "usr/local/share/urumi/content"
 
 class ImageError(Exception):
     """An image cannot be built; the text says why and what to do."""
+
+
+Say = Callable[[str], None]
+"""Told what is being done, a line at a time."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A layer that a script makes of all that lies below it."""
+
+    script: Path
+    """It is given the root of the layers below."""
+    folder: str
+    """What the script adds there is the layer."""
+    reads: tuple[Path, ...] = ()
+    """Files of ours that it reads beside that root."""
+
+    def recipe(self) -> tuple[str, ...]:
+        """What decides about the layer beside what lies below it."""
+        return (self.folder, *(one.read_text() for one in (self.script, *self.reads)))
+
+
+def _nothing(_say: Say) -> Mapping[str, Path]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -32,9 +56,20 @@ class Definition:
     command: str
     port: int
     stop_signal: str
-    make: Path | None = None
-    """A script that is given the root of all of it; what it makes in the folder `made` is the top layer."""
-    made: str = ""
+    arguments: tuple[str, ...] = ()
+    """Of the command."""
+    directory: str = "/"
+    """Where the command is started."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Callable[[], Mapping[str, str]] = dict
+    brings: Callable[[Say], Mapping[str, Path]] = _nothing
+    """Builds more files of ours, or finds them built. Raises ImageError."""
+    installed: Made | None = None
+    """Made of the packages alone, below our files, and kept as they are."""
+    made: Made | None = None
+    """Made of all of it."""
+    bill: Callable[[Path], bytes] | None = None
+    """The bill of materials of the image with this root, as CycloneDX in JSON."""
 
     def inputs(self) -> list[Path]:
         """Every file of ours that goes into the image, sorted."""
@@ -88,8 +123,7 @@ STORE = Definition(
     command="/usr/local/bin/urumi-web",
     port=80,
     stop_signal="SIGTERM",  # of all its containers; the chart has Apache finish before it is sent
-    make=_STORE / "compile",
-    made="usr/local/share/urumi/opcache",
+    made=Made(_STORE / "compile", "usr/local/share/urumi/opcache"),
 )
 
 DATABASE = Definition(
@@ -112,8 +146,7 @@ DATABASE = Definition(
     command="/usr/local/bin/urumi-database",
     port=3306,
     stop_signal="SIGTERM",
-    make=_DATABASE / "make-data",
-    made="usr/local/share/urumi/data",
+    made=Made(_DATABASE / "make-data", "usr/local/share/urumi/data"),
 )
 
 _FRONT_DOOR = FOLDER / "front_door"
@@ -145,3 +178,4 @@ FRONT_DOOR = Definition(
 )
 
 DEFINITIONS = {each.name: each for each in (STORE, DATABASE, FRONT_DOOR)}
+"""Those that a cluster runs."""

@@ -67,9 +67,18 @@ def wordpress_version(folder: Path) -> str | None:
 def digest(definition: Definition, plugins: Iterable[Path], wordpress: Path | None = None) -> str:
     """A hex digest of the layer's inputs - names, modes, contents - and of how its containers are run
     and its top layer is made."""
-    run = (definition.reference, definition.user, definition.command, definition.port, definition.stop_signal)
-    make = definition.make.read_text() if definition.make else ""
-    total = hashlib.sha256(repr((*run, make)).encode())
+    run = (
+        definition.reference,
+        definition.user,
+        (definition.command, *definition.arguments),
+        definition.directory,
+        sorted(definition.environment.items()),
+        sorted(definition.labels().items()),
+        definition.port,
+        definition.stop_signal,
+    )
+    recipe = definition.made.recipe() if definition.made else ()
+    total = hashlib.sha256(repr((*run, *recipe)).encode())
     for member, content in _members(definition, list(plugins), wordpress):
         total.update(f"{member.name}\0{member.mode}\0{member.size}\0".encode() + content)
     return total.hexdigest()
@@ -79,8 +88,17 @@ def build(
     definition: Definition, plugins: Iterable[Path], archive: Path, wordpress: Path | None = None
 ) -> None:
     """Write the layer as a tar archive."""
+    _write(archive, _members(definition, list(plugins), wordpress))
+
+
+def single(path: str, content: bytes, archive: Path) -> None:
+    """Write a layer of one file as a tar archive."""
+    _write(archive, [_content(path, content, 0o644)])
+
+
+def _write(archive: Path, members: Iterable[tuple[tarfile.TarInfo, bytes]]) -> None:
     with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
-        for member, content in _members(definition, list(plugins), wordpress):
+        for member, content in members:
             tar.addfile(member, io.BytesIO(content))
 
 

@@ -9,6 +9,7 @@ import platform
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from images.definitions import Definition, ImageError
 
@@ -49,26 +50,38 @@ def write(definition: Definition, layers: Sequence[Path], archive: Path) -> None
 def layers_of(archive: Path) -> list[str]:
     """The names, inside the archive, of an image's layers, the lowest first."""
     with tarfile.open(archive) as tar:
-        index = _load(tar, "index.json")
-        manifest = _load(tar, _blob(index["manifests"][0]["digest"]))
-        return [_blob(layer["digest"]) for layer in manifest["layers"]]
+        return [_blob(layer["digest"]) for layer in _manifest(tar)["layers"]]
+
+
+def configuration_of(archive: Path) -> dict[str, Any]:
+    """How the image's containers are run: `User`, `Env`, `Cmd` and the others of the OCI specification."""
+    with tarfile.open(archive) as tar:
+        found: dict[str, Any] = _load(tar, _blob(_manifest(tar)["config"]["digest"]))["config"]
+        return found
+
+
+def _manifest(tar: tarfile.TarFile) -> dict[str, Any]:
+    return _load(tar, _blob(_load(tar, "index.json")["manifests"][0]["digest"]))
 
 
 def _configuration(definition: Definition, layers: Sequence[Mapping[str, object]]) -> dict[str, object]:
     machine = platform.machine()
     if machine not in _ARCHITECTURES:
         raise ImageError(f"no image is built for machines of the kind {machine}")
+    environment = {"PATH": _PATH, **definition.environment}
+    labels = dict(definition.labels())
     return {
         "created": "1970-01-01T00:00:01Z",
         "architecture": _ARCHITECTURES[machine],
         "os": "linux",
         "config": {
             "User": f"{definition.user}:{definition.user}",
-            "Env": [f"PATH={_PATH}"],
-            "Cmd": [definition.command],
+            "Env": [f"{name}={value}" for name, value in environment.items()],
+            "Cmd": [definition.command, *definition.arguments],
             "ExposedPorts": {f"{definition.port}/tcp": {}},
             "StopSignal": definition.stop_signal,
-            "WorkingDir": "/",
+            "WorkingDir": definition.directory,
+            **({"Labels": labels} if labels else {}),
         },
         # Uncompressed, a layer's digest is that of its content.
         "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
@@ -108,9 +121,9 @@ def _json(value: object) -> bytes:
     return json.dumps(value, sort_keys=True).encode()
 
 
-def _load(tar: tarfile.TarFile, name: str) -> dict[str, list[dict[str, str]]]:
+def _load(tar: tarfile.TarFile, name: str) -> dict[str, Any]:
     content = tar.extractfile(name)
     if content is None:
         raise ImageError(f"the archive has no {name}")
-    loaded: dict[str, list[dict[str, str]]] = json.load(content)
+    loaded: dict[str, Any] = json.load(content)
     return loaded
