@@ -1,0 +1,1 @@
+"""The image of the functions, run as Cloud Run would run it."""
