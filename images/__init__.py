@@ -1,1 +1,1 @@
-"""The container images of a store, and stand-ins for them from Debian packages."""
+"""Container images: those of a store, stand-ins for them from Debian packages, and that of the functions."""

@@ -1,4 +1,4 @@
-"""What each image of a store is made of: Debian packages, and our files on top."""
+"""What each image is made of: Debian packages, our files on top, and what scripts make of both."""
 
 from __future__ import annotations
 

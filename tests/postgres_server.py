@@ -63,7 +63,15 @@ class Server:
 
     def migrate(self, url: str) -> None:
         """Bring an empty database to where `database` ones are, by its owner and not by us."""
-        migrate(database_roles.take_over(self._place, url), [CELL])
+        migrate(self.owner(url), [CELL])
+        self.let_in(url)
+
+    def owner(self, url: str) -> str:
+        """The URL with which the owner of its schema comes to an empty database."""
+        return database_roles.take_over(self._place, url)
+
+    def let_in(self, url: str) -> None:
+        """Make the users of a migrated database."""
         database_roles.let_in(self._place, url, given=False)
 
     def logins(self, url: str) -> Mapping[str, str]:

@@ -20,6 +20,7 @@ from dev.cluster.node.provider import Node
 from dev.machine import emulator, postgres
 from dev.machine.errors import MachineError
 from dev.machine.place import Place
+from tests.functions_image import needs as functions_image
 from tests.images import needs
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -103,6 +104,12 @@ RINGS = (
         "the store's images and its agent, container by container",
         ("tests/images",),
         (needs.missing,),
+    ),
+    Ring(
+        "image",
+        "the functions' image, as Cloud Run would run it",
+        ("tests/functions_image",),
+        (_go, functions_image.missing),
     ),
     Ring(
         "node",

@@ -14,6 +14,7 @@ from tests.functions_image.cloud_run import Instance
 
 SECRET = "whsec_of_the_tests"
 _EVENTS = Path(__file__).resolve().parents[1] / "events"
+_NOBODY = "urumi_nobody"
 _STORE = {"name": "teapots", "title": "Teapots", "admin_email": "owner@example.com"}
 _FACT = {
     "schema_version": 1,
@@ -24,9 +25,9 @@ _FACT = {
 }
 
 
-def create(api: Instance) -> httpx.Response:
+def create(api: Instance, token: str = _NOBODY) -> httpx.Response:
     """A store, asked for by somebody who shows a token."""
-    headers = {"Authorization": "Bearer urumi_nobody", "Idempotency-Key": "1"}
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "1"}
     return api.ask("POST", "/v1/stores", json=_STORE, headers=headers)
 
 

@@ -67,6 +67,14 @@ class Instance:
         """Run another command of the image to its end: its status and what it printed."""
         return self.start(settings or {}, command).wait(), self.output()
 
+    def execute(self, *command: str, settings: Mapping[str, str]) -> tuple[int, str]:
+        """Run another command beside what runs in it, as the same user."""
+        given = [part for name, value in settings.items() for part in ("--env", f"{name}={value}")]
+        done = subprocess.run(
+            [*self._runc("exec"), *given, self.name, *command], capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
     def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         """One request from inside its network."""
         address = f"http://127.0.0.1:{PORT}{path}"
@@ -94,12 +102,16 @@ class Instance:
         return results[0]
 
     def first_process(self) -> int:
-        """Its process 1, by the id that this machine knows it by."""
-        found = subprocess.run([*self._runc("state"), self.name], capture_output=True, text=True, check=False)
-        state = json.loads(found.stdout) if found.returncode == 0 else {}
-        if state.get("status") != "running":
-            raise OSError(f"{self.name} does not run: {found.stderr}")
-        return int(state["pid"])
+        """Its process 1, by the id that this machine knows it by; waits until it is there."""
+        while self.running:
+            found = subprocess.run(
+                [*self._runc("state"), self.name], capture_output=True, text=True, check=False
+            )
+            state = json.loads(found.stdout) if found.returncode == 0 else {}
+            if state.get("status") == "running":
+                return int(state["pid"])
+            time.sleep(0.02)
+        raise OSError(f"{self.name} has ended")
 
     def processes(self) -> list[int]:
         """All of its processes."""
