@@ -4,6 +4,9 @@ The framework's own server cannot drain: its request threads take no signals, so
 process of a request would outlive it. This one runs the same application under gunicorn
 with threads, and on SIGTERM tells what is running (`control_plane.shutdown`) before it
 waits for requests to end. All is gone 8 seconds later: Cloud Run kills after 10.
+
+It answers GET /health before the function does: whether this process serves requests, and nothing of
+the parts behind it, which have their own. (Not /healthz: Google keeps such paths from Cloud Run services.)
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
@@ -22,13 +26,16 @@ from control_plane import shutdown
 from control_plane.targets import source_of
 from control_plane.worker import PatientWorker
 
+HEALTH = "/health"
 _DRAIN_SECONDS = 8
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]  # as WSGI has it
 
 
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with one worker process, as many threads as the function asks for, and our drain."""
 
-    def __init__(self, application: Any, bind: str, threads: int) -> None:
+    def __init__(self, application: Application, bind: str, threads: int) -> None:
         self._application = application
         self._options = {
             "bind": bind,
@@ -48,9 +55,19 @@ class Server(BaseApplication):  # type: ignore[misc]
         for name, value in self._options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Any:
+    def load(self) -> Application:
         """gunicorn's hook: the application."""
-        return self._application
+        return _probed(self._application)
+
+
+def _probed(application: Application) -> Application:
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == HEALTH and environ["REQUEST_METHOD"] == "GET":
+            start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "8")])
+            return [b"serving\n"]
+        return application(environ, start_response)
+
+    return serve
 
 
 def _tell_on_sigterm(_worker: object) -> None:

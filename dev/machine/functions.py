@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from control_plane.launcher import HEALTH
 from control_plane.targets import source_of
 from dev.cluster.cluster import Cluster
 from dev.machine import processes, topics
@@ -39,13 +40,10 @@ class Function:
 
     name: str
     port: int
-    # A path that answers without doing anything: functions-framework keeps /robots.txt from
-    # functions, and GET on / would begin a pass of reconcile.
-    probe: str = "/robots.txt"
 
 
 FUNCTIONS = (
-    Function("create_store", 8080, "/healthz"),
+    Function("create_store", 8080),
     Function("provision", 8081),
     Function("reconcile", 8082),
     Function("billing_event", 8083),
@@ -84,10 +82,9 @@ def down(place: Place) -> None:
         list(stopped)
 
 
-def answers(function: Function, port: int) -> bool:
+def answers(port: int) -> bool:
     """Whether the function serves requests."""
-    status = http_status(port, function.probe)
-    return status == 200 if function.name == "create_store" else status is not None
+    return http_status(port, HEALTH) == 200
 
 
 def settings(name: str, around: Surroundings) -> dict[str, str]:
@@ -145,7 +142,7 @@ def _up(place: Place, function: Function, own: Mapping[str, str]) -> int:
     kubeconfig = Path(own["KUBECONFIG"]).read_text() if "KUBECONFIG" in own else ""
     wanted = digest(code, {**environment, "kubeconfig": kubeconfig})
     record = processes.running(place, function.name)
-    if record and record.digest == wanted and answers(function, port_of(record)):
+    if record and record.digest == wanted and answers(port_of(record)):
         return port_of(record)
     processes.stop(place, function.name, patience=PATIENCE)
     return serve(
@@ -156,7 +153,7 @@ def _up(place: Place, function: Function, own: Mapping[str, str]) -> int:
             [sys.executable, "-m", "control_plane.launcher"],
             {**environment, "PORT": str(port), **public(function.name, port)},
         ),
-        answers=lambda port: answers(function, port),
+        answers=answers,
         seconds=SECONDS,
         digest=wanted,
     )

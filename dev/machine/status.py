@@ -56,10 +56,8 @@ def _look(place: Place, part: str, outside: str | None) -> PartStatus:
 
 
 def _answers(record: processes.Running) -> bool:
-    ours = (*functions.FUNCTIONS, functions.WEBHOOK)
-    function = next((one for one in ours if one.name == record.name), None)
-    if function:
-        return functions.answers(function, port_of(record))
+    if any(record.name == one.name for one in (*functions.FUNCTIONS, functions.WEBHOOK)):
+        return functions.answers(port_of(record))
     host, _, port = record.address.partition("/")[0].rpartition(":")
     return not port.isdigit() or _listens(host, int(port))
 

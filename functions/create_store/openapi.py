@@ -50,7 +50,6 @@ _TAGS = {
     "Credentials": "Two ways into a store's administration: its password, or a link for one log-in.",
     "Tokens": "What programs show instead of a person. They belong to your account, not to a person.",
     "People": "Who signs in with a browser. What changes anything here takes a person, not an API token.",
-    "Service": "About this API itself.",
 }
 
 _STATES = {

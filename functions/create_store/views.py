@@ -22,14 +22,6 @@ def example(fields: dict[str, JsonValue]) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
-class Serving(View):
-    """This process serves requests."""
-
-    model_config = example({"status": "serving"})
-
-    status: str = "serving"
-
-
 class Problem(View):
     """An error, as RFC 9457 has it."""
 

@@ -55,7 +55,6 @@ STATES: dict[str, StoreState | None] = {
     "list_members": None,
     "change_member": None,
     "remove_member": None,
-    "healthz": None,
 }
 # What its owner asked of it before.
 BEFORE = {"resume_store": Verb.SUSPEND, "undelete_store": Verb.DELETE}

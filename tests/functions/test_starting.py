@@ -19,7 +19,7 @@ LOAD = """
 import functions_framework, sys
 client = functions_framework.create_app({name!r}, {source!r}).test_client()
 if {name!r} == "create_store":
-    assert client.get("/healthz").status_code == 200
+    assert client.get("/openapi.json").status_code == 200
 print([each for each in {clients!r} if each in sys.modules])
 """
 

@@ -21,6 +21,8 @@ from uuid import uuid4
 
 import httpx
 
+from control_plane.launcher import HEALTH
+
 MEMORY = 512 * 1024 * 1024
 PORT = 8080  # Cloud Run's own choice where nobody makes another
 DRAIN_SECONDS = 10  # from SIGTERM to SIGKILL, Cloud Run's
@@ -58,8 +60,8 @@ class Instance:
         while True:
             assert self.running, f"it has ended: {self.output()}"
             with suppress(httpx.TransportError, OSError):
-                self.ask("GET", "/robots.txt")
-                return self
+                if self.ask("GET", HEALTH).status_code == 200:
+                    return self
             assert time.monotonic() < deadline, f"it does not answer: {self.output()}"
             time.sleep(0.05)
 

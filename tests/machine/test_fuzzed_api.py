@@ -110,7 +110,7 @@ class Api:
 
     def is_well(self) -> None:
         """It still answers, at once, and its token is still known."""
-        assert httpx.get(f"{self.url}/healthz", timeout=SECONDS).status_code == 200
+        assert httpx.get(f"{self.url}/health", timeout=SECONDS).status_code == 200
         assert self.request("GET", "/v1/stores?limit=1").status_code == 200
 
     def raw(self, sent: bytes, *, ends: bool = False) -> tuple[int, bytes]:
@@ -391,7 +391,7 @@ def test_bodies_that_come_slowly_hold_up_the_others_for_seconds_only(api: Api) -
         for each in stalled:
             each.sendall(head)
         time.sleep(0.5)
-        assert httpx.get(f"{api.url}/healthz", timeout=40).status_code == 200
+        assert httpx.get(f"{api.url}/health", timeout=40).status_code == 200
         assert stalled[0].recv(12) == b"HTTP/1.1 400"
     finally:
         for each in stalled:
@@ -411,7 +411,7 @@ ODD_LINES = [
         "G\x00T /docs",
         "A" * 5000 + " /docs",
         "GET",
-        "GET http://evil.example/healthz",
+        "GET http://evil.example/health",
     ),
 ]
 ODD_PATHS = [

@@ -31,8 +31,10 @@ def slow(request):
     if request.path == "/child":
         child = subprocess.Popen(["sleep", "600"])
         shutdown.at_shutdown(child.terminate)
+        open("begun", "w").close()
         child.wait()
     else:
+        open("begun", "w").close()
         time.sleep(1)
     return "done"
 """
@@ -61,7 +63,7 @@ def serving(
         give_up = time.monotonic() + 30
         while True:
             try:
-                httpx.get(f"http://127.0.0.1:{port}/robots.txt", timeout=5)
+                httpx.get(f"http://127.0.0.1:{port}/health", timeout=5)
                 break
             except httpx.TransportError:
                 assert time.monotonic() < give_up, "it does not answer"
@@ -90,6 +92,16 @@ def slow(tmp_path: Path) -> Path:
     return a_function(tmp_path, "slow", SLOW)
 
 
+def test_health_is_answered_before_the_function(tmp_path: Path) -> None:
+    port = free_port()
+    argv = [sys.executable, "-m", "control_plane.launcher"]
+    with serving(argv, port, a_function(tmp_path, "reads", READS), FUNCTION_TARGET="reads"):
+        answer = httpx.get(f"http://127.0.0.1:{port}/health")
+        assert (answer.status_code, answer.text) == (200, "serving\n")
+        for method, path in (("POST", "/health"), ("GET", "/health/"), ("GET", "/healthz"), ("GET", "/")):
+            assert httpx.request(method, f"http://127.0.0.1:{port}{path}").text.startswith(path)
+
+
 @pytest.mark.parametrize("path", ["/", "/child"])
 def test_on_sigterm_what_runs_is_told_answered_and_all_is_gone_in_8_seconds(slow: Path, path: str) -> None:
     port = free_port()
@@ -102,7 +114,9 @@ def test_on_sigterm_what_runs_is_told_answered_and_all_is_gone_in_8_seconds(slow
             f"import httpx; print(httpx.get('http://127.0.0.1:{port}{path}', timeout=30).text)",
         ]
         with subprocess.Popen(request, stdout=subprocess.PIPE, text=True) as asking:
-            time.sleep(0.7)
+            while not (slow / "begun").exists():
+                assert asking.poll() is None
+                time.sleep(0.01)
             family += [
                 each for each in psutil.Process(server.pid).children(recursive=True) if each not in family
             ]
@@ -299,7 +313,7 @@ def test_the_frameworks_own_command_serves_a_function_too() -> None:
         "URUMI_LOGIN_KEYS": json.dumps({"k1": base64.b64encode(bytes(32)).decode()}),
     }
     with serving(argv, port, **settings):
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"status": "serving"}
+        assert httpx.get(f"http://127.0.0.1:{port}/openapi.json").status_code == 200
 
 
 @pytest.mark.parametrize("target", [None, "", "sell_stores", "../dev", "domain"])
