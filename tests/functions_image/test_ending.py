@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -53,28 +54,37 @@ class Request:
         self._pool.shutdown(wait=False)
 
 
-def busy(target: str, new: Callable[[], Instance]) -> tuple[Instance, Request]:
-    """A function with a request in flight."""
-    function = new().serve({**settings(target), "URUMI_STRIPE_WEBHOOK_SECRET": SECRET})
-    return function, Request(function, ASKED[target])
+Busy = Callable[[str], tuple[Instance, Request]]
+
+
+@pytest.fixture
+def busy(new: Callable[[], Instance]) -> Iterator[Busy]:
+    """Makes functions with a request in flight."""
+    with ExitStack() as stack:
+
+        def make(target: str) -> tuple[Instance, Request]:
+            function = new().serve({**settings(target), "URUMI_STRIPE_WEBHOOK_SECRET": SECRET})
+            request = Request(function, ASKED[target])
+            stack.callback(request.close)
+            return function, request
+
+        yield make
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_request_in_flight_is_answered_after_sigterm(target: str, new: Callable[[], Instance]) -> None:
-    function, request = busy(target, new)
+def test_a_request_in_flight_is_answered_after_sigterm(target: str, busy: Busy) -> None:
+    function, request = busy(target)
     function.terminate()
     assert request.answer().status_code == ANSWERED[target]
     assert function.wait(DRAIN_SECONDS) == 0
 
 
-def test_what_hangs_is_gone_before_cloud_run_kills(new: Callable[[], Instance]) -> None:
+def test_what_hangs_is_gone_before_cloud_run_kills(busy: Busy) -> None:
     with ThreadPoolExecutor(len(TARGETS)) as pool:
-        hanging = list(pool.map(lambda target: busy(target, new), TARGETS))
+        hanging = list(pool.map(busy, TARGETS))
         for function, _ in hanging:
             function.terminate()
         statuses = list(pool.map(lambda each: each[0].wait(DRAIN_SECONDS), hanging))
-    for _, request in hanging:
-        request.close()
     assert statuses == [0] * len(TARGETS)
 
 
