@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from dev.machine.place import CHECKOUT
-from images import build
-from images.definitions import Definition
+from images import build, made
+from images.definitions import Definition, Made
 
 
 def test_the_image_of_the_functions_is_built_only_by_its_name(
@@ -29,6 +30,24 @@ def test_the_image_of_the_functions_is_built_only_by_its_name(
     assert build._main(["functions"]) == 0
     assert built == ["functions"]
     assert f"functions  {tmp_path}/functions.cdx.json\n" in capsys.readouterr().out
+
+
+def test_what_a_script_makes_is_what_it_added_whenever_it_did(tmp_path: Path) -> None:
+    script = tmp_path / "make"
+    script.write_text(
+        '#!/bin/sh\nmkdir "$1/app/new"\ntouch -d "@$(cat "$1/when")" "$1/app/new/file" "$1/elsewhere"\n'
+    )
+    script.chmod(0o755)
+    layers = []
+    for number, when in enumerate(("1000000000", "1700000000")):
+        root = tmp_path / str(number)
+        (root / "app/old").mkdir(parents=True)
+        (root / "when").write_text(when)
+        made.build(Made(script, "app"), root, tmp_path / f"{number}.tar")
+        layers.append((tmp_path / f"{number}.tar").read_bytes())
+    with tarfile.open(tmp_path / "0.tar") as layer:
+        assert [(one.name, one.mtime) for one in layer] == [("app/new", 1), ("app/new/file", 1)]
+    assert layers[0] == layers[1]
 
 
 def test_the_images_of_a_store_are_built_without_any_package_of_pythons() -> None:
