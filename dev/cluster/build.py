@@ -106,7 +106,7 @@ def helm(say: Say) -> Path:
 def _built(wanted: Iterable[str], say: Say) -> Tools:
     found = go.find()
     flags = _flags()
-    folder = _cache() / _digest(found, flags)
+    folder = cache("cluster") / digest(found, flags, go.MODULE)
 
     def missing() -> list[str]:
         return [name for name in wanted if not (folder / name).exists()]
@@ -177,13 +177,14 @@ def _flags() -> list[str]:
     return ["-trimpath", "-buildvcs=false", tags, "-ldflags", f"-s -w {named}"]
 
 
-def _digest(found: go.Go, flags: list[str]) -> str:
+def digest(found: go.Go, flags: list[str], module: Path) -> str:
+    """What decides whether the tools of a module must be built anew."""
     digest = hashlib.sha256()
-    sources = sorted(go.MODULE.glob("*/main.go"))
+    sources = sorted(module.glob("*/main.go"))
     for part in (
         *(source.read_bytes() for source in sources),
-        (go.MODULE / "go.mod").read_bytes(),
-        (go.MODULE / "go.sum").read_bytes(),
+        (module / "go.mod").read_bytes(),
+        (module / "go.sum").read_bytes(),
         found.version.encode(),
         found.platform.encode(),
         *(flag.encode() for flag in flags),
@@ -192,10 +193,11 @@ def _digest(found: go.Go, flags: list[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _cache() -> Path:
+def cache(kind: str) -> Path:
+    """Where this user keeps what was built of a kind."""
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # The XDG rules: a relative path there is invalid and to be ignored.
-    return (named if named.is_absolute() else Path.home() / ".cache") / "urumi" / "cluster"
+    return (named if named.is_absolute() else Path.home() / ".cache") / "urumi" / kind
 
 
 def _main() -> int:

@@ -1,0 +1,98 @@
+"""A stand-in for a provider: it serves a schema and says yes to what fits it. It makes nothing.
+
+`provider.py SCHEMA.json SOCKET`, run by the Python of an environment of its own (its libraries want an older
+protobuf than ours). Serves until its standard input ends. Terraform finds it by TF_REATTACH_PROVIDERS, so
+that nothing is downloaded and no lock file appears.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import grpc  # type: ignore[import-untyped, unused-ignore]
+from tf.gen import tfplugin_pb2 as pb  # type: ignore[import-not-found]
+from tf.gen import tfplugin_pb2_grpc as rpc  # type: ignore[import-not-found]
+
+_BLOCKS = pb.Schema.NestedBlock.NestingMode
+_OBJECTS = pb.Schema.Object.NestingMode
+_NO_LIMIT = -1
+
+
+def _attribute(name: str, written: dict[str, Any]) -> Any:
+    told = {word: written.get(word, False) for word in ("optional", "required", "computed")}
+    if "nested" in written:
+        nested = pb.Schema.Object(
+            attributes=[_attribute(key, value) for key, value in written["nested"].items()],
+            nesting=_OBJECTS.Value(written["nesting"].upper()),
+        )
+        return pb.Schema.Attribute(name=name, nested_type=nested, **told)
+    return pb.Schema.Attribute(name=name, type=json.dumps(written["type"]).encode(), **told)
+
+
+def _block(written: dict[str, Any]) -> Any:
+    return pb.Schema.Block(
+        attributes=[_attribute(name, value) for name, value in written["attributes"].items()],
+        block_types=[
+            pb.Schema.NestedBlock(
+                type_name=name,
+                block=_block(value["block"]),
+                nesting=_BLOCKS.Value(value["nesting"].upper()),
+                min_items=value["least"],
+                max_items=value["most"],
+            )
+            for name, value in written["blocks"].items()
+        ],
+    )
+
+
+def _schema(written: dict[str, Any]) -> Any:
+    return pb.Schema(version=0, block=_block(written))
+
+
+class SchemaOnly(rpc.ProviderServicer):  # type: ignore[misc]
+    """What `fmt`, `validate` and tests with a mocked provider need; every other call is refused."""
+
+    def __init__(self, written: dict[str, Any]) -> None:
+        self._answer = pb.GetProviderSchema.Response(
+            provider=_schema(written["provider"]),
+            resource_schemas={name: _schema(value) for name, value in written["resources"].items()},
+            data_source_schemas={name: _schema(value) for name, value in written["data"].items()},
+            server_capabilities=pb.ServerCapabilities(get_provider_schema_optional=True),
+        )
+
+    def GetProviderSchema(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        return self._answer
+
+    def ValidateProviderConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return pb.ValidateProviderConfig.Response()
+
+    def ValidateResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return pb.ValidateResourceConfig.Response()
+
+    def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return pb.ValidateDataResourceConfig.Response()
+
+    def StopProvider(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return pb.StopProvider.Response()
+
+
+def main(schema: str, socket: str) -> None:
+    """Serve the schema in that file on that Unix socket."""
+    lengths = [
+        (f"grpc.max_{way}_message_length", _NO_LIMIT) for way in ("send", "receive")
+    ]  # Google's schema is larger than 4 MiB
+    server = grpc.server(futures.ThreadPoolExecutor(8), options=lengths)
+    rpc.add_ProviderServicer_to_server(SchemaOnly(json.loads(Path(schema).read_bytes())), server)
+    server.add_insecure_port(f"unix://{socket}")
+    server.start()
+    print("ready", flush=True)
+    sys.stdin.read()
+    server.stop(grace=0).wait()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
