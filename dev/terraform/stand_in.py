@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from dev.cluster.cluster import Say
 from dev.terraform import place
+
+_TYPE = re.compile(r"\w+_\w+")
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,15 @@ class Terraform:
 
 
 @contextmanager
-def terraform(say: Say) -> Iterator[Terraform]:
-    """Terraform, with a stand-in serving for each provider until the block ends."""
+def terraform(root: Path, say: Say) -> Iterator[Terraform]:
+    """Terraform, with a stand-in serving for each provider until the block ends.
+
+    They serve the types that files below `root` name: each command reads the whole schema anew.
+    """
     program = place.terraform(say)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="terraform-")))
-        reach = {f"hashicorp/{name}": stack.enter_context(_serving(name, folder, say)) for name in place.PROVIDERS}
+        reach = {f"hashicorp/{name}": stack.enter_context(_serving(name, root, folder, say)) for name in place.PROVIDERS}
         configuration = folder / "terraform.rc"
         configuration.write_text("disable_checkpoint = true\n")
         yield Terraform(
@@ -68,10 +74,15 @@ def terraform(say: Say) -> Iterator[Terraform]:
 
 
 @contextmanager
-def _serving(name: str, folder: Path, say: Say) -> Iterator[dict[str, object]]:
+def _serving(name: str, root: Path, folder: Path, say: Say) -> Iterator[dict[str, object]]:
     """How Terraform reaches the stand-in for provider `name`, in the words of TF_REATTACH_PROVIDERS."""
-    socket = folder / f"{name}.sock"
-    argv = [place.python("provider", say), place.HERE / "provider.py", place.schema(name, say), socket]
+    whole = json.loads(place.schema(name, say).read_bytes())
+    written = {word for file in root.rglob("*.tf") for word in _TYPE.findall(file.read_text())}
+    for kind in ("resources", "data"):
+        whole[kind] = {type_: whole[kind][type_] for type_ in written & whole[kind].keys()}
+    schema, socket = folder / f"{name}.json", folder / f"{name}.sock"
+    schema.write_text(json.dumps(whole))
+    argv = [place.python("provider", say), place.HERE / "provider.py", schema, socket]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as serving:
         assert serving.stdin is not None  # noqa: S101 - for the type checker
         assert serving.stdout is not None  # noqa: S101

@@ -1,0 +1,123 @@
+# The functions, in the order in which a store meets them. One image; the target picks the function.
+
+locals {
+  function = {
+    project    = var.project
+    region     = var.region
+    image      = var.image
+    network    = google_compute_network.this.id
+    subnetwork = google_compute_subnetwork.functions.id
+    protected  = var.protected
+    after      = google_cloud_run_v2_job.migrate.id # no instance with new code before its migrations
+  }
+
+  # Each has a user of its own in the database. The names are written, not taken from the modules: they go into them.
+  database_settings = {
+    for name in keys(var.functions) : name => {
+      DATABASE_URL      = "postgresql+pg8000://${name}%40${var.project}.iam@${local.database_address}"
+      URUMI_DATABASE_CA = local.database_ca
+    }
+  }
+
+  common_settings = {
+    PUBSUB_PROJECT_ID = var.project
+    URUMI_CELL        = var.cell
+  }
+  base_domain = { URUMI_BASE_DOMAIN = var.cells[var.cell].domain }
+  cell_settings = {
+    URUMI_CELL_ENDPOINT = "https://${google_container_cluster.cell[var.cell].control_plane_endpoints_config[0].dns_endpoint_config[0].endpoint}"
+    URUMI_CELL_VALUES   = jsonencode(local.cell_values)
+  }
+
+  # What all stores of the cell share: values of chart/.
+  cell_values = {
+    images       = var.store_images
+    storageClass = "store"
+    ingress = {
+      className = "stores"
+      controller = {
+        namespace = "front-door"
+        podLabels = {
+          "app.kubernetes.io/name"     = "kubernetes-ingress"
+          "app.kubernetes.io/instance" = "front-door"
+        }
+      }
+    }
+    login = { keys = var.login_public_keys }
+  }
+
+}
+
+# The API. Reached through the load balancer only (front_door.tf); it looks itself who is asking.
+module "create_store" {
+  source   = "./modules/function"
+  name     = "create-store"
+  target   = "create_store"
+  function = local.function
+  size     = var.functions.create-store
+  public   = true
+  probe    = "/healthz"
+
+  environment = merge(local.common_settings, local.database_settings.create-store, local.base_domain, {
+    URUMI_OIDC_ISSUERS = jsonencode(var.oidc_issuers)
+    URUMI_PUBLIC_URL   = "https://${var.api_domain}"
+  })
+  secrets = {
+    for setting, pinned in local.pinned : setting => pinned
+    if contains(["URUMI_CREDENTIALS_KEYS", "URUMI_LOGIN_KEYS", "URUMI_OIDC_CLIENT_SECRETS"], setting)
+  }
+}
+
+# Helm, one store at a time in an instance. No run waits for pods; helm is killed long before 300 s.
+module "provision" {
+  source   = "./modules/function"
+  name     = "provision"
+  target   = "provision"
+  function = local.function
+  size     = var.functions.provision
+  invokers = { push = google_service_account.push.member }
+
+  environment = merge(local.common_settings, local.database_settings.provision, local.cell_settings, {
+    URUMI_CELL_IDENTITY = jsonencode({ kind = "User", name = "provision@${var.project}.iam.gserviceaccount.com" })
+  })
+  secrets = { for setting, pinned in local.pinned : setting => pinned if setting == "URUMI_CREDENTIALS_KEYS" }
+}
+
+# One pass at a time for a cell, by a lease in the database; a second caller is answered at once.
+module "reconcile" {
+  source   = "./modules/function"
+  name     = "reconcile"
+  target   = "reconcile"
+  function = local.function
+  size     = var.functions.reconcile
+  invokers = { push = google_service_account.push.member, scheduler = google_service_account.scheduler.member }
+
+  environment = merge(local.common_settings, local.database_settings.reconcile, local.base_domain, local.cell_settings)
+}
+
+module "billing_event" {
+  source   = "./modules/function"
+  name     = "billing-event"
+  target   = "billing_event"
+  function = local.function
+  size     = var.functions.billing-event
+  invokers = { push = google_service_account.push.member }
+
+  environment = merge(local.common_settings, local.database_settings.billing-event, local.base_domain)
+}
+
+# Public, and believes only what Stripe has signed. Without its secret it answers 404.
+module "stripe_webhook" {
+  source   = "./modules/function"
+  name     = "stripe-webhook"
+  target   = "stripe_webhook"
+  function = local.function
+  size     = var.functions.stripe-webhook
+  public   = true
+
+  environment = merge(local.common_settings, local.database_settings.stripe-webhook, local.base_domain)
+  secrets = {
+    for setting, pinned in local.pinned : setting => pinned
+    if contains(["URUMI_STRIPE_WEBHOOK_SECRET", "URUMI_STRIPE_API_KEY"], setting)
+  }
+}

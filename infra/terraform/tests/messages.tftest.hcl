@@ -1,0 +1,89 @@
+# terraform test -var-file=environments/prod.tfvars
+
+mock_provider "google" {
+  source = "./tests/mocks"
+}
+
+run "messages" {
+  assert {
+    condition     = alltrue([for push in google_pubsub_subscription.pushes : push.ack_deadline_seconds == 600])
+    error_message = "Every push subscription waits 600 s: sooner, a message is delivered again beside the request that still runs."
+  }
+
+  assert {
+    condition     = alltrue([for push in google_pubsub_subscription.pushes : length(push.dead_letter_policy) == 1])
+    error_message = "Every push subscription has dead letters."
+  }
+
+  assert {
+    condition = alltrue([
+      for push in google_pubsub_subscription.pushes :
+      contains([for dead in google_pubsub_subscription.dead : dead.topic], push.dead_letter_policy[0].dead_letter_topic)
+    ])
+    error_message = "Every dead letter topic has a subscription: without one a letter is lost."
+  }
+
+  assert {
+    condition = alltrue([
+      for topic, push in local.pushes :
+      google_pubsub_subscription.pushes[topic].push_config[0].oidc_token[0].audience == push.to.service.uri
+    ])
+    error_message = "The audience of a push's token is the URI of the service that it calls."
+  }
+
+  assert {
+    condition = alltrue([
+      for topic, push in local.pushes :
+      startswith(google_pubsub_subscription.pushes[topic].push_config[0].push_endpoint, push.to.service.uri)
+    ])
+    error_message = "A push calls the service that its token is for."
+  }
+
+  assert {
+    condition = alltrue([
+      for topic, push in local.pushes :
+      contains([for caller in push.to.invokers : caller.member], google_service_account.push.member)
+    ])
+    error_message = "Pub/Sub's pushing account may call each function that it pushes to."
+  }
+
+  assert {
+    condition = alltrue([
+      for topic in ["store-intents", "billing-events"] :
+      google_pubsub_subscription.pushes[topic].push_config[0].push_endpoint
+      == "${local.pushes[topic].to.uri}/projects/${var.project}/topics/${topic}"
+    ])
+    error_message = "The path of a push says its topic: from it the framework tells the event's source."
+  }
+
+  assert {
+    condition     = alltrue([for one in google_pubsub_subscription.pushes : one.expiration_policy[0].ttl == ""]) && alltrue([for one in google_pubsub_subscription.dead : one.expiration_policy[0].ttl == ""])
+    error_message = "No subscription expires because it was quiet."
+  }
+
+  assert {
+    condition = alltrue([
+      for topic in keys(google_pubsub_topic.topics) :
+      google_pubsub_topic_iam_member.dead[topic].topic == google_pubsub_topic.dead[topic].name
+      && google_pubsub_topic_iam_member.dead[topic].role == "roles/pubsub.publisher"
+      && google_pubsub_subscription_iam_member.dead[topic].subscription == google_pubsub_subscription.pushes[topic].name
+      && google_pubsub_subscription_iam_member.dead[topic].role == "roles/pubsub.subscriber"
+    ])
+    error_message = "The broker may take a letter from each subscription and put it on the topic for dead ones."
+  }
+
+  assert {
+    condition     = length(setsubtract([for grant in google_pubsub_topic_iam_member.billing : grant.member], var.billing_publishers)) == 0
+    error_message = "Nobody but billing's own accounts tells what happened to subscriptions."
+  }
+
+  assert {
+    condition     = google_cloud_scheduler_job.reconcile.http_target[0].oidc_token[0].audience == module.reconcile.service.uri
+    error_message = "The audience of the scheduler's token is the URI of reconcile."
+  }
+
+  assert {
+    condition     = google_cloud_scheduler_job.reconcile.schedule == "* * * * *"
+    error_message = "There is a pass every minute."
+  }
+}
