@@ -122,8 +122,9 @@ resource "google_container_cluster" "cell" {
     gce_persistent_disk_csi_driver_config {
       enabled = true
     }
+    # The network load balancer before the gateway is made by it, too.
     http_load_balancing {
-      disabled = true # Google's own load balancers reach pods from outside any namespace
+      disabled = false
     }
   }
 

@@ -16,7 +16,6 @@ output "cells" {
       domain   = var.cells[name].domain
       address  = google_compute_address.front_door[name].address
       zone     = google_dns_managed_zone.stores[name].name
-      sandbox  = var.cells[name].sandbox
       identities = {
         provision    = module.provision.email
         reconcile    = module.reconcile.email

@@ -1,0 +1,111 @@
+# What a cell needs once, by Helm: who may do what, where volumes come from, the stores' front door. The first
+# apply makes the cell; this one talks to it, so it is a root of its own.
+
+locals {
+  cell = var.cells[var.cell]
+
+  # For what is not a store: the system pool alone has this taint.
+  on_system_nodes = [{ key = "components.gke.io/gke-managed-components", operator = "Exists" }]
+
+  gateway_labels = {
+    "app.kubernetes.io/name"     = "kubernetes-ingress"
+    "app.kubernetes.io/instance" = "front-door"
+  }
+}
+
+# Rights and admission policies.
+resource "helm_release" "rights" {
+  name             = "urumi-system"
+  namespace        = "urumi-system"
+  create_namespace = true
+  chart            = "${path.module}/../../../platform"
+
+  values = [yamlencode({
+    identities = {
+      provision = { kind = "User", name = local.cell.identities.provision }
+      reconcile = { kind = "User", name = local.cell.identities.reconcile }
+      operator  = { kind = "User", name = var.operator }
+    }
+  })]
+}
+
+# Certificates for the stores' domain, proved by a DNS record: nothing else proves a wildcard.
+resource "helm_release" "cert_manager" {
+  name             = "cert-manager"
+  namespace        = "cert-manager"
+  create_namespace = true
+  chart            = "oci://quay.io/jetstack/charts/cert-manager"
+  version          = "v1.19.2"
+
+  values = [yamlencode({
+    crds            = { enabled = true }
+    serviceAccount  = { annotations = { "iam.gke.io/gcp-service-account" = local.cell.identities.certificates } }
+    tolerations     = local.on_system_nodes
+    webhook         = { tolerations = local.on_system_nodes }
+    cainjector      = { tolerations = local.on_system_nodes }
+    startupapicheck = { tolerations = local.on_system_nodes }
+    # In GKE the leader's lock belongs where the release is, not into kube-system.
+    global = { leaderElection = { namespace = "cert-manager" } }
+  })]
+}
+
+# Ours: the class of volumes, the issuer, the wildcard certificate.
+resource "helm_release" "cell" {
+  name             = "cell"
+  namespace        = "front-door"
+  create_namespace = true
+  chart            = "${path.module}/cell"
+
+  values = [yamlencode({
+    acmeEmail = var.acme_email
+    domain    = local.cell.domain
+    project   = var.project
+    zone      = local.cell.zone
+  })]
+
+  depends_on = [helm_release.cert_manager]
+}
+
+# One gateway in the cell behind one network load balancer. Stores are Ingress objects, so it is an ingress
+# controller: pods with a namespace and labels, which the stores' policies name, and a host name costs nothing.
+resource "helm_release" "front_door" {
+  name      = "front-door"
+  namespace = helm_release.cell.namespace
+  chart     = "oci://ghcr.io/haproxytech/helm-charts/kubernetes-ingress"
+  version   = "1.52.1"
+
+  values = [yamlencode({
+    controller = {
+      kind         = "Deployment"
+      replicaCount = 2
+      ingressClass = "stores"
+      ingressClassResource = {
+        name    = "stores"
+        default = false
+      }
+      defaultTLSSecret = {
+        enabled         = true
+        secretNamespace = helm_release.cell.namespace
+        secret          = "stores-certificate"
+      }
+      service = {
+        type                  = "LoadBalancer"
+        loadBalancerIP        = local.cell.address
+        externalTrafficPolicy = "Local" # shops see their shoppers' addresses
+        annotations           = { "cloud.google.com/l4-rbs" = "enabled" }
+        # Its statistics and its administration are nobody's business outside.
+        enablePorts = { http = true, https = true, quic = false, stat = false, admin = false }
+      }
+      config              = { ssl-redirect = "true" }
+      tolerations         = local.on_system_nodes
+      PodDisruptionBudget = { enable = true, minAvailable = 1 }
+      topologySpreadConstraints = [{
+        maxSkew           = 1
+        topologyKey       = "topology.kubernetes.io/zone"
+        whenUnsatisfiable = "ScheduleAnyway"
+        labelSelector     = { matchLabels = local.gateway_labels }
+      }]
+    }
+    crdjob = { tolerations = local.on_system_nodes }
+  })]
+}

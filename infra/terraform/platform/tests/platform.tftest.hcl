@@ -1,0 +1,58 @@
+mock_provider "helm" {}
+
+variables {
+  project    = "urumi-dev"
+  cell       = "dev-1"
+  acme_email = "operator@urumi.example"
+  operator   = "operator@urumi.example"
+  cells = {
+    dev-1 = {
+      address  = "192.0.2.10"
+      domain   = "shops-dev.example"
+      endpoint = "https://gke-0123.europe-west1.gke.example"
+      zone     = "stores-dev-1"
+      identities = {
+        provision    = "provision@urumi-dev.iam.gserviceaccount.com"
+        reconcile    = "reconcile@urumi-dev.iam.gserviceaccount.com"
+        certificates = "certificates-dev-1@urumi-dev.iam.gserviceaccount.com"
+      }
+    }
+  }
+}
+
+run "platform" {
+  assert {
+    condition     = yamldecode(helm_release.rights.values[0]).identities.provision == { kind = "User", name = "provision@urumi-dev.iam.gserviceaccount.com" }
+    error_message = "provision's rights are given to the account that provision runs as."
+  }
+
+  assert {
+    condition     = yamldecode(helm_release.rights.values[0]).identities.reconcile == { kind = "User", name = "reconcile@urumi-dev.iam.gserviceaccount.com" }
+    error_message = "reconcile's rights are given to the account that reconcile runs as."
+  }
+
+  assert {
+    condition     = yamldecode(helm_release.front_door.values[0]).controller.service.loadBalancerIP == "192.0.2.10"
+    error_message = "The gateway answers at the address that the domain leads to."
+  }
+
+  assert {
+    condition     = !yamldecode(helm_release.front_door.values[0]).controller.service.enablePorts.stat && !yamldecode(helm_release.front_door.values[0]).controller.service.enablePorts.admin
+    error_message = "The gateway shows the world nothing but shops."
+  }
+
+  assert {
+    condition     = alltrue([for release in [helm_release.cert_manager, helm_release.front_door] : can(regex("^v?[0-9]+\\.[0-9]+\\.[0-9]+$", release.version))])
+    error_message = "Charts from elsewhere are pinned."
+  }
+}
+
+run "no_such_cell" {
+  command = plan
+
+  variables {
+    cell = "nowhere"
+  }
+
+  expect_failures = [var.cell]
+}

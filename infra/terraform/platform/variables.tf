@@ -1,0 +1,44 @@
+variable "acme_email" {
+  description = "Whom the certificate authority writes to."
+  type        = string
+  nullable    = false
+}
+
+variable "cell" {
+  description = "Which of the cells this is about."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = contains(keys(var.cells), var.cell)
+    error_message = "Name one of the cells."
+  }
+}
+
+variable "cells" {
+  description = "The output `cells` of the first apply."
+  type = map(object({
+    address  = string
+    domain   = string
+    endpoint = string
+    identities = object({
+      certificates = string
+      provision    = string
+      reconcile    = string
+    })
+    zone    = string
+  }))
+  nullable = false
+}
+
+variable "operator" {
+  description = "Who looks into the cell with `urumi doctor`: an e-mail address. It reads all Secrets."
+  type        = string
+  nullable    = false
+}
+
+variable "project" {
+  description = "Id of the Google Cloud project."
+  type        = string
+  nullable    = false
+}
