@@ -1,5 +1,8 @@
 """A stand-in for a provider: it serves a schema and says yes to what fits it. It makes nothing.
 
+Terraform itself compares with the schema. What it leaves to providers is that nobody sets what only Google can
+say; that is all that is looked for here.
+
 `provider.py SCHEMA.json SOCKET`, run by the Python of an environment of its own (its libraries want an older
 protobuf than ours). Serves until its standard input ends. Terraform finds it by TF_REATTACH_PROVIDERS, so
 that nothing is downloaded and no lock file appears.
@@ -9,11 +12,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import Any
 
-import grpc  # type: ignore[import-untyped, unused-ignore]
+import grpc
+import msgpack  # type: ignore[import-not-found]
 from tf.gen import tfplugin_pb2 as pb  # type: ignore[import-not-found]
 from tf.gen import tfplugin_pb2_grpc as rpc  # type: ignore[import-not-found]
 
@@ -53,10 +58,24 @@ def _schema(written: dict[str, Any]) -> Any:
     return pb.Schema(version=0, block=_block(written))
 
 
+def _set_in_vain(block: dict[str, Any], values: Any) -> Iterator[str]:
+    """Names of attributes that have a value here and may not."""
+    if not isinstance(values, dict):
+        return
+    for name, attribute in block["attributes"].items():
+        if values.get(name) is not None and not (attribute.get("optional") or attribute.get("required")):
+            yield name
+    for name, nested in block["blocks"].items():
+        inside = values.get(name)
+        for one in inside if isinstance(inside, list) else [inside]:
+            yield from (f"{name}.{wrong}" for wrong in _set_in_vain(nested["block"], one))
+
+
 class SchemaOnly(rpc.ProviderServicer):  # type: ignore[misc]
     """What `fmt`, `validate` and tests with a mocked provider need; every other call is refused."""
 
     def __init__(self, written: dict[str, Any]) -> None:
+        self._written = written
         self._answer = pb.GetProviderSchema.Response(
             provider=_schema(written["provider"]),
             resource_schemas={name: _schema(value) for name, value in written["resources"].items()},
@@ -71,7 +90,17 @@ class SchemaOnly(rpc.ProviderServicer):  # type: ignore[misc]
         return pb.ValidateProviderConfig.Response()
 
     def ValidateResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return pb.ValidateResourceConfig.Response()
+        values = msgpack.unpackb(request.config.msgpack, strict_map_key=False)
+        return pb.ValidateResourceConfig.Response(
+            diagnostics=[
+                pb.Diagnostic(
+                    severity=pb.Diagnostic.ERROR,
+                    summary="Value for unconfigurable attribute",
+                    detail=f'Can\'t configure a value for "{name}": only the provider sets it.',
+                )
+                for name in _set_in_vain(self._written["resources"][request.type_name], values)
+            ]
+        )
 
     def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         return pb.ValidateDataResourceConfig.Response()

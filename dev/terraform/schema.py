@@ -27,11 +27,14 @@ _CLASS = re.compile(r"^class (\w+) extends cdktn\.(\w+) \{\n(.*?)^\}$", re.MULTI
 _KIND = re.compile(r'static tfResourceType = "(\w+)"')
 _FIELD = re.compile(r"^    // (\w+) - computed: (\w+), optional: (\w+), required: (\w+)\n", re.MULTILINE)
 _INNER = re.compile(r'new (?:\w+\.)?(\w+)\(this, "\w+"(?:, (?:true|false))?\)')
-_GETTER = re.compile(r"(tolist\()?(?:this|\(this)\.get(\w+)Attribute\('\w+'\)|interpolationForAttribute\('\w+'\)")
+_GETTER = re.compile(
+    r"(tolist\()?(?:this|\(this)\.get(\w+)Attribute\('\w+'\)|interpolationForAttribute\('\w+'\)"
+)
 _FUNCTION = re.compile(r"^function (\w+)ToHclTerraform\(struct\) \{\n(.*?)^\}$", re.MULTILINE | re.DOTALL)
 _METHOD = re.compile(r"^    synthesizeHclAttributes\(\) \{\n(.*?)^    \}$", re.MULTILINE | re.DOTALL)
 _SHAPE = re.compile(
-    r'^ +(\w+): \{\n +value: .*\n +isBlock: (\w+),\n +type: "(\w+)",\n +storageClassType: "(\w+)"', re.MULTILINE
+    r'^ +(\w+): \{\n +value: .*\n +isBlock: (\w+),\n +type: "(\w+)",\n +storageClassType: "(\w+)"',
+    re.MULTILINE,
 )
 _PLAIN: dict[str, Type] = {
     "String": "string", "Number": "number", "Boolean": "bool", "List": ["list", "string"],
@@ -191,7 +194,8 @@ def _type(name: str, each: _Field, shape: _Shape, classes: dict[str, _Class]) ->
 def _nested_type(name: str, each: _Field, shape: _Shape, classes: dict[str, _Class]) -> Type:
     inner, many = _inner(each, shape, classes)
     members = {
-        key: _type(key, value, inner.shapes.get(key, _Shape()), classes) for key, value in inner.fields.items()
+        key: _type(key, value, inner.shapes.get(key, _Shape()), classes)
+        for key, value in inner.fields.items()
     }
     is_set = shape.nesting == "set" or f'(this, "{name}", true)' in each.code
     # What newer providers have as one nested object; older ones know lists only.

@@ -57,7 +57,10 @@ def terraform(root: Path, say: Say) -> Iterator[Terraform]:
     program = place.terraform(say)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="terraform-")))
-        reach = {f"hashicorp/{name}": stack.enter_context(_serving(name, root, folder, say)) for name in place.PROVIDERS}
+        reach = {
+            f"hashicorp/{name}": stack.enter_context(_serving(name, root, folder, say))
+            for name in place.PROVIDERS
+        }
         configuration = folder / "terraform.rc"
         configuration.write_text("disable_checkpoint = true\n")
         yield Terraform(
@@ -82,7 +85,7 @@ def _serving(name: str, root: Path, folder: Path, say: Say) -> Iterator[dict[str
         whole[kind] = {type_: whole[kind][type_] for type_ in written & whole[kind].keys()}
     schema, socket = folder / f"{name}.json", folder / f"{name}.sock"
     schema.write_text(json.dumps(whole))
-    argv = [place.python("provider", say), place.HERE / "provider.py", schema, socket]
+    argv: list[str | Path] = [place.python("provider", say), "-P", place.HERE / "provider.py", schema, socket]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as serving:
         assert serving.stdin is not None  # noqa: S101 - for the type checker
         assert serving.stdout is not None  # noqa: S101

@@ -37,7 +37,7 @@ resource "google_artifact_registry_repository" "images" {
 resource "google_artifact_registry_repository_iam_member" "nodes" {
   for_each = var.cells
 
-  repository = google_artifact_registry_repository.images.name
+  repository = google_artifact_registry_repository.images.repository_id
   location   = google_artifact_registry_repository.images.location
   role       = "roles/artifactregistry.reader"
   member     = google_service_account.nodes[each.key].member

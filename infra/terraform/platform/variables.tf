@@ -26,7 +26,7 @@ variable "cells" {
       provision    = string
       reconcile    = string
     })
-    zone    = string
+    zone = string
   }))
   nullable = false
 }

@@ -1,0 +1,41 @@
+"""`python -m dev.terraform fmt` complains about files out of form; `identities` prints the README's table."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from dev.machine.place import CHECKOUT
+from dev.terraform.applied import applied
+from dev.terraform.working_copy import initialised
+from dev.terraform.identities import table
+from dev.terraform.stand_in import terraform
+
+ROOT = CHECKOUT / "infra/terraform"
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _fmt() -> int:
+    with terraform(ROOT, _say) as program:
+        done = program.run(ROOT, "fmt", "-check", "-diff", "-recursive")
+    sys.stdout.write(done.said)
+    return done.code
+
+
+def _identities() -> int:
+    with tempfile.TemporaryDirectory() as folder, terraform(ROOT, _say) as program:
+        root = initialised(program, ROOT, Path(folder))
+        sys.stdout.write(table(applied(program, root, "prod")))
+    return 0
+
+
+COMMANDS = {"fmt": _fmt, "identities": _identities}
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
+        sys.exit(f"usage: python -m dev.terraform {'|'.join(COMMANDS)}")
+    sys.exit(COMMANDS[sys.argv[1]]())
