@@ -1,0 +1,101 @@
+"""What Terraform sets is what each function reads: its own settings model takes it all and misses nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from pydantic_settings import BaseSettings
+
+from control_plane import settings
+from dev.machine.place import CHECKOUT
+from dev.terraform.applied import Resource
+
+MODELS = {
+    "create_store": settings.CreateStoreSettings,
+    "provision": settings.ProvisionSettings,
+    "reconcile": settings.ReconcileSettings,
+    "billing_event": settings.BillingEventSettings,
+    "stripe_webhook": settings.BillingEventSettings,
+}
+# Read by the launcher and the logs, not by a model.
+OF_THE_PROCESS = {"FUNCTION_TARGET", "GOOGLE_CLOUD_PROJECT"}
+# Set by the image itself.
+OF_THE_IMAGE = {"URUMI_HELM", "URUMI_CHART"}
+SECRETS = {
+    "URUMI_CREDENTIALS_KEYS": Fernet.generate_key().decode(),
+    "URUMI_LOGIN_KEYS": json.dumps({"one": "A" * 43 + "="}),
+    "URUMI_OIDC_CLIENT_SECRETS": json.dumps({"https://id.example": "made up"}),
+    "URUMI_STRIPE_WEBHOOK_SECRET": "made up",
+    "URUMI_STRIPE_API_KEY": "made up",
+}
+
+
+def _environments(resources: list[Resource]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each function's target and variables, with a value that fits for each secret."""
+    for each in resources:
+        if each.type == "google_cloud_run_v2_service":
+            (container,) = each.values["template"][0]["containers"]
+            given = {one["name"]: _value(one) for one in container["env"]}
+            yield given["FUNCTION_TARGET"], given
+
+
+def _value(setting: Mapping[str, Any]) -> str:
+    if setting["value_source"]:
+        return SECRETS[setting["name"]]
+    return str(setting["value"])
+
+
+def _variables(model: type[BaseSettings]) -> set[str]:
+    return {str(field.validation_alias or name).upper() for name, field in model.model_fields.items()}
+
+
+def test_each_function_is_deployed(resources: list[Resource]) -> None:
+    assert {target for target, _ in _environments(resources)} == MODELS.keys()
+
+
+def test_nothing_is_set_that_a_function_does_not_read(resources: list[Resource]) -> None:
+    for target, given in _environments(resources):
+        assert given.keys() - OF_THE_PROCESS <= _variables(MODELS[target]), target
+
+
+def test_each_function_starts_with_what_is_set(
+    resources: list[Resource], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    helm = tmp_path / "helm"
+    helm.write_text("#!/bin/sh\necho v4.0.0\n")
+    helm.chmod(0o755)
+    image = {"URUMI_HELM": str(helm), "URUMI_CHART": str(CHECKOUT / "chart")}
+    assert image.keys() == OF_THE_IMAGE
+    for target, given in _environments(resources):
+        with monkeypatch.context() as patch:
+            for name in _variables(MODELS[target]):
+                patch.delenv(name, raising=False)
+            for name, value in {**given, **image}.items():
+                patch.setenv(name, value)
+            settings.from_environment(MODELS[target])
+
+
+def test_a_function_that_misses_a_variable_does_not_start(
+    resources: list[Resource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (given,) = (given for target, given in _environments(resources) if target == "billing_event")
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("URUMI_BASE_DOMAIN")
+    with pytest.raises(SystemExit, match="URUMI_BASE_DOMAIN"):
+        settings.from_environment(settings.BillingEventSettings)
+
+
+def test_members_are_of_roles_that_the_migrations_make(resources: list[Resource]) -> None:
+    versions = (CHECKOUT / "control_plane/migrations/versions").glob("*.py")
+    roles = {role for file in versions for role in re.findall(r'"(urumi_\w+)"', file.read_text())}
+    (job,) = (each for each in resources if each.type == "google_cloud_run_v2_job")
+    (container,) = job.values["template"][0]["template"][0]["containers"]
+    members = [word for word in container["args"] if "=" in word]
+    assert {word.partition("=")[0] for word in members} == roles
