@@ -3,7 +3,7 @@
 urumi = .venv/bin/urumi
 compile = .venv/bin/uv pip compile --quiet --generate-hashes --python-version=3.11 --universal
 
-.PHONY: help demo up down clean status ready test test-fast test-mutations check format lock bench-first-boot
+.PHONY: help demo up down clean status ready test test-fast test-mutations terraform check format lock bench-first-boot
 
 ##@ Run it
 help: ## show this index
@@ -37,6 +37,9 @@ test-mutations: ready ## seed defects into copies of the code, and see each of t
 test-fast: ready ## the tests that take seconds and need no parts
 	@.venv/bin/python -m tests.rings fast
 
+terraform: ready ## the cloud in Terraform: form, types, invariants, policies; no cloud is asked
+	@.venv/bin/python -m tests.rings terraform
+
 bench-first-boot: ready ## how long a store's first boot takes, by its steps (root)
 	@.venv/bin/python -m bench.first_boot
 
@@ -50,6 +53,10 @@ format: ready ## put the Python files into shape
 lock: ready ## resolve requirements*.in anew into the locked requirements*.txt
 	$(compile) --output-file=requirements.txt requirements.in
 	$(compile) --output-file=requirements-dev.txt requirements-dev.in
+	@cd dev/terraform && for each in provider schemas checkov; do \
+		../../.venv/bin/uv pip compile --quiet --generate-hashes --python-version=3.11 --universal \
+			--output-file=requirements-$$each.txt requirements-$$each.in || exit; \
+	done
 
 ready: ## install what is missing (the others do it by themselves)
 	@dev/bootstrap

@@ -91,6 +91,12 @@ RINGS = (
         (_postgres, _go, _emulator),
     ),
     Ring("chart", "what the rendered and admitted charts promise", ("tests/chart", "tests/platform"), (_go,)),
+    Ring(
+        "terraform",
+        "the cloud in Terraform against its provider's schema, and its invariants",
+        ("tests/infra",),
+        (_go,),
+    ),
     Ring("machine", "real parts started, killed, stopped", ("tests/machine",), (_postgres, _go, _emulator)),
     Ring("cluster", "the whole chain on real parts", ("tests/cluster",), (_postgres, _go, _emulator)),
     Ring(

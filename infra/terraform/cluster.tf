@@ -43,7 +43,8 @@ resource "google_container_cluster" "cell" {
   }
 
   # Dataplane V2 enforces the stores' NetworkPolicies. Without it they are only written down.
-  datapath_provider = "ADVANCED_DATAPATH"
+  datapath_provider           = "ADVANCED_DATAPATH"
+  enable_intranode_visibility = true # flow logs see pods of one node, too
 
   ip_allocation_policy {
     cluster_secondary_range_name  = "pods"

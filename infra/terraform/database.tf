@@ -21,7 +21,7 @@ locals {
 resource "google_sql_database_instance" "urumi" {
   name                = "urumi"
   region              = var.region
-  database_version    = "POSTGRES_17"
+  database_version    = "POSTGRES_15" # what the tests run on
   deletion_protection = var.protected
 
   settings {
@@ -108,10 +108,12 @@ resource "google_sql_user" "functions" {
   name     = trimsuffix(each.value.account, ".gserviceaccount.com")
 }
 
+# Owns the schema: by this role, whose the database is. That it may make roles is said once, by hand (README.md).
 resource "google_sql_user" "migrate" {
-  instance = google_sql_database_instance.urumi.name
-  type     = "CLOUD_IAM_SERVICE_ACCOUNT"
-  name     = trimsuffix(google_service_account.migrate.email, ".gserviceaccount.com")
+  instance       = google_sql_database_instance.urumi.name
+  type           = "CLOUD_IAM_SERVICE_ACCOUNT"
+  name           = trimsuffix(google_service_account.migrate.email, ".gserviceaccount.com")
+  database_roles = ["cloudsqlsuperuser"]
 }
 
 resource "google_sql_user" "operators" {
