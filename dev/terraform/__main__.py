@@ -1,4 +1,4 @@
-"""`python -m dev.terraform fmt` complains about files out of form; `identities` prints the README's table."""
+"""`python -m dev.terraform fmt` complains about files out of form; `identities` writes the README's table."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from dev.machine.place import CHECKOUT
 from dev.terraform.applied import applied
 from dev.terraform.working_copy import initialised
+from dev.terraform.document import rewritten
 from dev.terraform.identities import table
 from dev.terraform.stand_in import terraform
 
@@ -29,7 +30,9 @@ def _fmt() -> int:
 def _identities() -> int:
     with tempfile.TemporaryDirectory() as folder, terraform(ROOT, _say) as program:
         root = initialised(program, ROOT, Path(folder))
-        sys.stdout.write(table(applied(program, root, "prod")))
+        made = table(applied(program, root, "prod"))
+    readme = ROOT / "README.md"
+    readme.write_text(rewritten(readme.read_text(), made))
     return 0
 
 

@@ -9,10 +9,6 @@ resource "google_storage_bucket" "backups" {
   public_access_prevention    = "enforced"
   force_destroy               = !var.protected
 
-  versioning {
-    enabled = true
-  }
-
   # A locked policy is for good: neither an administrator nor whoever has become one removes a backup before its time.
   retention_policy {
     retention_period = var.backup_days.kept * 86400
@@ -40,16 +36,6 @@ resource "google_storage_bucket" "backups" {
     }
     condition {
       age = var.backup_days.removed
-    }
-  }
-
-  lifecycle_rule {
-    action {
-      type = "Delete"
-    }
-    condition {
-      days_since_noncurrent_time = var.backup_days.kept
-      with_state                 = "ARCHIVED"
     }
   }
 

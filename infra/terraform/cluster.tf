@@ -152,8 +152,22 @@ resource "google_container_cluster" "cell" {
     }
   }
 
+  # Of the first pool, which is there for a few minutes.
+  node_config {
+    service_account = google_service_account.nodes[each.key].email
+    oauth_scopes    = ["https://www.googleapis.com/auth/cloud-platform"]
+
+    workload_metadata_config {
+      mode = "GKE_METADATA"
+    }
+
+    shielded_instance_config {
+      enable_secure_boot          = true
+      enable_integrity_monitoring = true
+    }
+  }
+
   lifecycle {
-    # Only for the pool that is removed at once.
     ignore_changes = [initial_node_count, node_config]
   }
 }

@@ -76,7 +76,6 @@ resource "google_sql_database_instance" "urumi" {
         log_min_duration_statement    = "-1" # a statement may hold what a tenant typed
         log_min_messages              = "warning"
         log_statement                 = "ddl"
-        "cloudsql.enable_pgaudit"     = "on"
       }
       content {
         name  = database_flags.key

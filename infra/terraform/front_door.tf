@@ -30,7 +30,7 @@ resource "google_compute_security_policy" "api" {
     action   = "deny(403)"
     match {
       expr {
-        expression = "evaluatePreconfiguredExpr('cve-canary')"
+        expression = "evaluatePreconfiguredWaf('cve-canary')"
       }
     }
   }

@@ -8,7 +8,7 @@ locals {
       aligner   = "ALIGN_MIN"
       over      = 0
       duration  = "600s" # a pass takes them to the database within minutes
-      what_then = "`urumi queue list` shows what came that far, and reconcile's log why it did not take it: docs/operating.md, Messages that nobody can act on."
+      what_then = "`urumi queue list` shows what came that far, and reconcile's log why it did not take it: docs/operating.md, Messages that nobody can act on. Letters of `rollouts` are read by nobody and go after a day: the next tick did what they asked for."
     }
     messages-wait = {
       title     = "Intents wait for provision"
@@ -116,7 +116,7 @@ resource "google_monitoring_uptime_check_config" "api" {
   period       = "60s"
 
   http_check {
-    path         = "/healthz"
+    path         = "/openapi.json" # Google keeps some paths that end in z to itself
     port         = 443
     use_ssl      = true
     validate_ssl = true

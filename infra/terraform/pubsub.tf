@@ -118,7 +118,7 @@ resource "google_pubsub_subscription" "dead" {
   name                       = "${each.key}-dead"
   topic                      = google_pubsub_topic.dead[each.key].id
   ack_deadline_seconds       = 60
-  message_retention_duration = "604800s"
+  message_retention_duration = each.key == "rollouts" ? "86400s" : "604800s"
 
   expiration_policy {
     ttl = ""

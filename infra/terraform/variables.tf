@@ -84,7 +84,7 @@ variable "functions" {
     max_instances = number
     memory        = optional(string, "512Mi")
     min_instances = optional(number, 0)
-    threads       = number # one more than concurrency, for the probes
+    threads       = number # more than concurrency: for probes, and for what renews a lease
     timeout       = number # seconds
   }))
   nullable = false

@@ -20,7 +20,7 @@ run "data" {
 
   assert {
     condition = length(setsubtract(
-      ["log_checkpoints=on", "log_connections=on", "log_disconnections=on", "log_hostname=on", "log_lock_waits=on", "log_min_messages=warning", "log_statement=ddl", "cloudsql.enable_pgaudit=on", "log_min_duration_statement=-1"],
+      ["log_checkpoints=on", "log_connections=on", "log_disconnections=on", "log_hostname=on", "log_lock_waits=on", "log_min_messages=warning", "log_statement=ddl", "log_min_duration_statement=-1"],
       [for flag in google_sql_database_instance.urumi.settings[0].database_flags : "${flag.name}=${flag.value}"]
     )) == 0
     error_message = "The database logs who comes, who waits and what changes it, and no statement with what a tenant typed."

@@ -46,12 +46,24 @@ resource "google_cloud_run_v2_service" "this" {
         startup_cpu_boost = true
       }
 
+      # Where there is no path that answers without doing anything, an open port must do.
       startup_probe {
         period_seconds    = 2
         timeout_seconds   = 2
         failure_threshold = 30
-        http_get {
-          path = var.probe
+
+        dynamic "http_get" {
+          for_each = var.probe[*]
+          content {
+            path = http_get.value
+          }
+        }
+
+        dynamic "tcp_socket" {
+          for_each = var.probe == null ? [8080] : []
+          content {
+            port = tcp_socket.value
+          }
         }
       }
 
@@ -59,8 +71,19 @@ resource "google_cloud_run_v2_service" "this" {
         period_seconds    = 30
         timeout_seconds   = 10
         failure_threshold = 3
-        http_get {
-          path = var.probe
+
+        dynamic "http_get" {
+          for_each = var.probe[*]
+          content {
+            path = http_get.value
+          }
+        }
+
+        dynamic "tcp_socket" {
+          for_each = var.probe == null ? [8080] : []
+          content {
+            port = tcp_socket.value
+          }
         }
       }
 
@@ -102,7 +125,7 @@ resource "google_cloud_run_v2_service" "this" {
   lifecycle {
     precondition {
       condition     = var.size.threads > var.size.concurrency
-      error_message = "${var.name} needs more threads than requests at once: the probes need one."
+      error_message = "${var.name} needs more threads, each with a connection, than requests at once: a probe needs one, and so does what renews a lease."
     }
   }
 

@@ -32,10 +32,9 @@ variable "name" {
 }
 
 variable "probe" {
-  description = "A path that answers without doing anything; functions-framework keeps the default one from functions."
+  description = "A path that answers 200 without doing anything; null where there is none."
   type        = string
-  default     = "/robots.txt"
-  nullable    = false
+  default     = null
 }
 
 variable "public" {
