@@ -1,1 +1,1 @@
-"""Terraform's tool chain without its registry: the program, the providers' schemas, a stand-in that serves them."""
+"""Terraform without its registry: the program, the providers' schemas, a stand-in that serves them."""

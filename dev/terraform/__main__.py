@@ -8,10 +8,10 @@ from pathlib import Path
 
 from dev.machine.place import CHECKOUT
 from dev.terraform.applied import applied
-from dev.terraform.working_copy import initialised
 from dev.terraform.document import rewritten
 from dev.terraform.identities import table
 from dev.terraform.stand_in import terraform
+from dev.terraform.working_copy import initialised
 
 ROOT = CHECKOUT / "infra/terraform"
 

@@ -19,7 +19,7 @@ class ApplyError(Exception):
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource as it would be. What only Google can say is a made-up text, the same wherever it is used."""
+    """One resource as it would be. What only Google can say is a made-up text, the same everywhere."""
 
     address: str
     type: str

@@ -1,12 +1,14 @@
 """A stand-in for a provider: it serves a schema and says yes to what fits it. It makes nothing.
 
-Terraform itself compares with the schema. What it leaves to providers is that nobody sets what only Google can
+Terraform itself compares with the schema. What it leaves to providers is that nobody sets what only they can
 say; that is all that is looked for here.
 
 `provider.py SCHEMA.json SOCKET`, run by the Python of an environment of its own (its libraries want an older
 protobuf than ours). Serves until its standard input ends. Terraform finds it by TF_REATTACH_PROVIDERS, so
 that nothing is downloaded and no lock file appears.
 """
+
+# ruff: noqa: ARG002, N802 - the methods are the protocol's
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from typing import Any
 import grpc
 import msgpack  # type: ignore[import-not-found]
 from tf.gen import tfplugin_pb2 as pb  # type: ignore[import-not-found]
-from tf.gen import tfplugin_pb2_grpc as rpc  # type: ignore[import-not-found]
+from tf.gen import tfplugin_pb2_grpc as rpc
 
 _BLOCKS = pb.Schema.NestedBlock.NestingMode
 _OBJECTS = pb.Schema.Object.NestingMode
@@ -83,13 +85,13 @@ class SchemaOnly(rpc.ProviderServicer):  # type: ignore[misc]
             server_capabilities=pb.ServerCapabilities(get_provider_schema_optional=True),
         )
 
-    def GetProviderSchema(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+    def GetProviderSchema(self, request: Any, context: Any) -> Any:
         return self._answer
 
-    def ValidateProviderConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ValidateProviderConfig(self, request: Any, context: Any) -> Any:
         return pb.ValidateProviderConfig.Response()
 
-    def ValidateResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ValidateResourceConfig(self, request: Any, context: Any) -> Any:
         values = msgpack.unpackb(request.config.msgpack, strict_map_key=False)
         return pb.ValidateResourceConfig.Response(
             diagnostics=[
@@ -102,10 +104,10 @@ class SchemaOnly(rpc.ProviderServicer):  # type: ignore[misc]
             ]
         )
 
-    def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:
         return pb.ValidateDataResourceConfig.Response()
 
-    def StopProvider(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def StopProvider(self, request: Any, context: Any) -> Any:
         return pb.StopProvider.Response()
 
 
@@ -118,7 +120,8 @@ def main(schema: str, socket: str) -> None:
     rpc.add_ProviderServicer_to_server(SchemaOnly(json.loads(Path(schema).read_bytes())), server)
     server.add_insecure_port(f"unix://{socket}")
     server.start()
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     sys.stdin.read()
     server.stop(grace=0).wait()
 

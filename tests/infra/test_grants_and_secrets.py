@@ -97,7 +97,11 @@ def _of(type_: str, **values: Any) -> Resource:
         _of("google_project_iam_member", role="roles/editor", member="user:a@b.example"),
         _of("google_project_iam_binding", role="roles/viewer", members=["user:a@b.example"]),
         _of("google_storage_bucket_iam_member", role="roles/storage.objectViewer", member="allUsers"),
-        _of("google_pubsub_topic_iam_binding", role="roles/pubsub.publisher", members=["allAuthenticatedUsers"]),
+        _of(
+            "google_pubsub_topic_iam_binding",
+            role="roles/pubsub.publisher",
+            members=["allAuthenticatedUsers"],
+        ),
     ],
 )
 def test_a_broad_grant_is_found(grant: Resource) -> None:
@@ -123,5 +127,7 @@ def test_a_secret_is_found(resource: Resource, schema: Mapping[str, Any]) -> Non
 
 
 def test_a_write_only_argument_is_no_secret_in_the_state(schema: Mapping[str, Any]) -> None:
-    version = _of("google_secret_manager_secret_version", secret="a", secret_data_wo="b", secret_data_wo_version=1)
+    version = _of(
+        "google_secret_manager_secret_version", secret="a", secret_data_wo="b", secret_data_wo_version=1
+    )
     assert list(secrets(version, schema)) == []

@@ -43,6 +43,8 @@ def test_every_explanation_is_a_sentence(explained: dict[str, str]) -> None:
 def test_a_new_fault_is_a_finding(tmp_path: Path, explained: dict[str, str]) -> None:
     clean = tmp_path / "clean"
     shutil.copytree(ROOT, clean, ignore=shutil.ignore_patterns(".terraform"))
-    fault = Mistake("backups.tf", 'public_access_prevention    = "enforced"', 'public_access_prevention    = "inherited"')
+    fault = Mistake(
+        "backups.tf", 'public_access_prevention    = "enforced"', 'public_access_prevention    = "inherited"'
+    )
     made = report(fault.made_in(clean, tmp_path), "prod", print)
     assert made.failed.keys() - explained.keys() == {"CKV_GCP_114"}

@@ -1,4 +1,4 @@
-"""The schema that everything is compared with: read again from the pinned package, and what is known of it."""
+"""The schema that all is compared with: read again from the pinned package, and what is known of it."""
 
 from __future__ import annotations
 
