@@ -17,7 +17,10 @@ DOCUMENTS = sorted(
     [
         *CHECKOUT.glob("*.md"),
         *CHECKOUT.glob("docs/**/*.md"),
-        *(CHECKOUT / folder / "README.md" for folder in ("chart", "dev/cluster", "images", "infra/terraform", "platform")),
+        *(
+            CHECKOUT / folder / "README.md"
+            for folder in ("chart", "dev/cluster", "images", "infra/terraform", "platform")
+        ),
     ]
 )
 MODULES = {
