@@ -95,7 +95,7 @@ resource "google_container_cluster" "cell" {
       oauth_scopes    = ["https://www.googleapis.com/auth/cloud-platform"]
       image_type      = "COS_CONTAINERD"
       disk_type       = "pd-balanced"
-      disk_size       = 50
+      disk_size       = 200 # stores ask for 2.25 GiB of it each, and a node keeps about half for itself
 
       management {
         auto_repair  = true
@@ -248,7 +248,7 @@ resource "google_container_node_pool" "sandbox" {
   node_config {
     machine_type    = "e2-standard-8"
     disk_type       = "pd-balanced"
-    disk_size_gb    = 50
+    disk_size_gb    = 200
     image_type      = "COS_CONTAINERD"
     service_account = google_service_account.nodes[each.key].email
     oauth_scopes    = ["https://www.googleapis.com/auth/cloud-platform"]

@@ -77,6 +77,7 @@ resource "google_compute_global_address" "services" {
   network       = google_compute_network.this.id
   purpose       = "VPC_PEERING"
   address_type  = "INTERNAL"
+  address       = "10.200.0.0" # said, so that Google picks none that a cell will want
   prefix_length = 20
 }
 

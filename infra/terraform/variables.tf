@@ -96,7 +96,7 @@ variable "functions" {
 }
 
 variable "functions_range" {
-  description = "Private addresses for the functions' instances, four for each that runs."
+  description = "Private addresses for the functions' instances: /26 at least, and twice as many as may run."
   type        = string
   nullable    = false
 }
