@@ -56,7 +56,6 @@ module "create_store" {
   function = local.function
   size     = var.functions.create-store
   public   = true
-  probe    = "/healthz"
 
   environment = merge(local.common_settings, local.database_settings.create-store, local.base_domain, {
     URUMI_OIDC_ISSUERS = jsonencode(var.oidc_issuers)

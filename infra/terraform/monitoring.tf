@@ -116,7 +116,7 @@ resource "google_monitoring_uptime_check_config" "api" {
   period       = "60s"
 
   http_check {
-    path         = "/openapi.json" # Google keeps some paths that end in z to itself
+    path         = "/health"
     port         = 443
     use_ssl      = true
     validate_ssl = true

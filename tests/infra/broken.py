@@ -30,6 +30,7 @@ LETTERS = """
   }
 """
 PUSHED_TO = "  invokers = { push = google_service_account.push.member }\n"
+LIVENESS = 'failure_threshold = 3\n        http_get {\n          path = "/health"'
 PROVISION = f"  size     = var.functions.provision\n{PUSHED_TO}"
 BILLING = f"  size     = var.functions.billing-event\n{PUSHED_TO}"
 DEAD = "google_pubsub_topic.dead[each.key]"
@@ -112,10 +113,9 @@ FUNCTIONS = {
         PROD, "concurrency = 1, threads = 2", "concurrency = 2, threads = 3",
     ),
     "provision's time": ("provision ends within 300 s", PROD, "timeout = 300", "timeout = 900"),
-    "a path to probe": ("probed by the path", "functions.tf", '  probe    = "/healthz"\n', ""),
-    "a port to probe": (
-        "they are probed by their port",
-        "functions.tf", PROVISION, f'{PROVISION}  probe    = "/"\n',
+    "a path to probe": (
+        "the path that its launcher answers",
+        FUNCTION, LIVENESS, LIVENESS.replace("health", ""),
     ),
     "startup boost": ("starts with more CPU", FUNCTION, f"{BOOST}true", f"{BOOST}false"),
     "pinned secrets": ("a reference to one version", FUNCTION, "= env.value.version", '= "latest"'),

@@ -77,7 +77,7 @@ MISTAKES = {
         'does not support resource type "google_cloud_scheduler_task"',
     ),
     "an input of a module that is not there": (
-        Mistake("functions.tf", '  probe    = "/healthz"', '  health   = "/healthz"'),
+        Mistake("functions.tf", '  target   = "provision"', '  health   = "provision"'),
         'An argument named "health" is not expected here',
     ),
 }

@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 from pydantic_settings import BaseSettings
 
 from control_plane import settings
+from control_plane.launcher import HEALTH
 from dev.machine.place import CHECKOUT
 from dev.terraform.applied import Resource
 
@@ -53,6 +54,14 @@ def _value(setting: Mapping[str, Any]) -> str:
 
 def _variables(model: type[BaseSettings]) -> set[str]:
     return {str(field.validation_alias or name).upper() for name, field in model.model_fields.items()}
+
+
+def test_each_function_is_probed_where_its_launcher_answers(resources: list[Resource]) -> None:
+    for each in resources:
+        if each.type == "google_cloud_run_v2_service":
+            (container,) = each.values["template"][0]["containers"]
+            probes = [*container["startup_probe"], *container["liveness_probe"]]
+            assert [probe["http_get"][0]["path"] for probe in probes] == [HEALTH, HEALTH]
 
 
 def test_each_function_is_deployed(resources: list[Resource]) -> None:

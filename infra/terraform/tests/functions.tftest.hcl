@@ -69,21 +69,13 @@ run "functions" {
   }
 
   assert {
-    condition = alltrue([
-      for probe in concat(module.create_store.service.template[0].containers[0].startup_probe, module.create_store.service.template[0].containers[0].liveness_probe) :
-      join(" ", probe.http_get[*].path) == "/healthz"
-    ])
-    error_message = "The API is probed by the path that is there for it."
-  }
-
-  assert {
     condition = alltrue(flatten([
-      for function in [module.provision, module.reconcile, module.billing_event, module.stripe_webhook] : [
+      for function in [module.create_store, module.provision, module.reconcile, module.billing_event, module.stripe_webhook] : [
         for probe in concat(function.service.template[0].containers[0].startup_probe, function.service.template[0].containers[0].liveness_probe) :
-        length(probe.http_get) == 0 && join(" ", probe.tcp_socket[*].port) == "8080"
+        join(" ", probe.http_get[*].path) == "/health"
       ]
     ]))
-    error_message = "The others have no path that answers 200 and does nothing: they are probed by their port."
+    error_message = "Each function is probed by the path that its launcher answers."
   }
 
   assert {

@@ -46,24 +46,13 @@ resource "google_cloud_run_v2_service" "this" {
         startup_cpu_boost = true
       }
 
-      # Where there is no path that answers without doing anything, an open port must do.
+      # The launcher answers this before the function does.
       startup_probe {
         period_seconds    = 2
         timeout_seconds   = 2
         failure_threshold = 30
-
-        dynamic "http_get" {
-          for_each = var.probe[*]
-          content {
-            path = http_get.value
-          }
-        }
-
-        dynamic "tcp_socket" {
-          for_each = var.probe == null ? [8080] : []
-          content {
-            port = tcp_socket.value
-          }
+        http_get {
+          path = "/health"
         }
       }
 
@@ -71,19 +60,8 @@ resource "google_cloud_run_v2_service" "this" {
         period_seconds    = 30
         timeout_seconds   = 10
         failure_threshold = 3
-
-        dynamic "http_get" {
-          for_each = var.probe[*]
-          content {
-            path = http_get.value
-          }
-        }
-
-        dynamic "tcp_socket" {
-          for_each = var.probe == null ? [8080] : []
-          content {
-            port = tcp_socket.value
-          }
+        http_get {
+          path = "/health"
         }
       }
 

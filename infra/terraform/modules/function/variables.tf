@@ -31,12 +31,6 @@ variable "name" {
   nullable    = false
 }
 
-variable "probe" {
-  description = "A path that answers 200 without doing anything; null where there is none."
-  type        = string
-  default     = null
-}
-
 variable "public" {
   description = "Whether anybody may call it, through the load balancer."
   type        = bool
