@@ -22,6 +22,7 @@ DOCUMENT = CHECKOUT / "docs" / "licences.md"
 _SPELLINGS = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2": "Apache-2.0",
+    "ISC License (ISCL)": "ISC",
     "Apache 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "BSD 2-Clause License": "BSD-2-Clause",
@@ -54,7 +55,8 @@ _HEAD = """\
 
 Written by `python -m dev.licences` from what is locked; `tests/dev/test_licences.py` compares. They are given
 as packages declare them and as texts were recognised: a list to look things up in, and no lawyer's opinion.
-What is in the images of a store (WordPress, WooCommerce, MariaDB, Debian's packages) is in no table.
+What is in the images of a store (WordPress, WooCommerce, MariaDB, Debian's packages) is in no table. Nor is
+Terraform, with which `dev/terraform` checks and which is given to nobody: its own licence is BUSL-1.1.
 """
 
 
@@ -89,7 +91,7 @@ def _declared(name: str, version: str) -> str:
         ) from None
     expressions = about.get_all("License-Expression") or about.get_all("License") or [""]
     said = str(expressions[0]).strip().partition("\n")[0]
-    if not said or "://" in said:
+    if said in ("", "UNKNOWN") or "://" in said:
         classifiers = about.get_all("Classifier") or []
         said = " OR ".join(
             each.rpartition(" :: ")[2] for each in classifiers if each.startswith("License :: ")

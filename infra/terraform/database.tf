@@ -39,6 +39,7 @@ resource "google_sql_database_instance" "urumi" {
       ipv4_enabled    = false
       private_network = google_compute_network.this.id
       ssl_mode        = "ENCRYPTED_ONLY"
+      server_ca_mode  = "GOOGLE_MANAGED_INTERNAL_CA" # of this instance alone: being of it is its identity
     }
 
     backup_configuration {

@@ -87,6 +87,12 @@ def test_migrations_are_run_from_it(new: Callable[[], Instance]) -> None:
     assert "Traceback" not in printed
 
 
+def test_the_credential_plugin_runs_from_it(new: Callable[[], Instance]) -> None:
+    status, printed = new().run("/app/venv/bin/python", "-I", "-m", "control_plane.google_credentials")
+    away = "the metadata server metadata.google.internal does not answer (gaierror)"
+    assert (status, printed.strip()) == (1, away)
+
+
 def test_every_module_of_ours_finds_what_it_imports_from_anywhere(new: Callable[[], Instance]) -> None:
     # From another folder than the image's, too: Helm starts what gives it tokens from where it likes.
     elsewhere = f"import os; os.chdir('/tmp')\n{IMPORT_ALL}"
