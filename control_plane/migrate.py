@@ -1,8 +1,9 @@
 """Bring the database's schema up to date: `python -m control_plane.migrate --cell NAME --member ROLE=USER`.
 
 Run before new code, never by a function, as the owner of the schema, who may make roles (CREATEROLE)
-unless they are there. Two runs at once are safe: the second waits. Settings: DATABASE_URL, and
-URUMI_DATABASE_CA as the functions have it.
+unless they are there. Two runs at once are safe: the second waits. A database that newer code has migrated
+stays as it is, so that one can go back. Settings: DATABASE_URL, and URUMI_DATABASE_CA as the functions
+have it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from uuid import uuid4
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -48,10 +51,11 @@ class UnknownUserError(Exception):
 
 def migrate(
     database_url: str, cells: Sequence[str], members: Sequence[Member] = (), *, ca: str | None = None
-) -> None:
+) -> bool:
     """Apply all missing migrations, register the cells that are not there yet, and make the members.
 
-    All of it is one transaction. Raises SQLAlchemyError (`reason` says it in the server's words),
+    Returns whether the schema is this code's own now, not a newer one that was left alone. All of it is one
+    transaction. Raises SQLAlchemyError (`reason` says it in the server's words),
     UnknownUserError, and what `make_engine` says.
     """
     engine = make_engine(database_url, ca)
@@ -61,7 +65,9 @@ def migrate(
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ONE_AT_A_TIME})
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            ours = _knows(config, connection)
+            if ours:
+                command.upgrade(config, "head")
             for name in cells:
                 connection.execute(
                     text("INSERT INTO cells (id, name) VALUES (:id, :name) ON CONFLICT (name) DO NOTHING"),
@@ -69,8 +75,15 @@ def migrate(
                 )
             for member in members:
                 _let_in(connection, member)
+            return ours
     finally:
         engine.dispose()
+
+
+def _knows(config: Config, connection: Connection) -> bool:
+    """Whether what the database was last migrated to is among this code's migrations."""
+    known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
+    return known.issuperset(MigrationContext.configure(connection).get_current_heads())
 
 
 def _let_in(connection: Connection, member: Member) -> None:
@@ -107,21 +120,23 @@ def main() -> int:
     if not database_url:
         sys.stderr.write("DATABASE_URL is not set: postgresql+pg8000://USER:PASSWORD@HOST:PORT/DATABASE\n")
         return 2
-    ca = os.environ.get("URUMI_DATABASE_CA") or None
+    ca = os.environ.get("URUMI_DATABASE_CA")
     try:
-        if ca:
+        if ca is not None:
             pem(ca)
     except ValueError as error:
         sys.stderr.write(f"URUMI_DATABASE_CA: {error}\n")
         return 2
     try:
-        migrate(database_url, arguments.cell, arguments.member, ca=ca)
+        ours = migrate(database_url, arguments.cell, arguments.member, ca=ca)
     except SQLAlchemyError as error:
         sys.stderr.write(f"the database could not be migrated: {reason(error)}\n")
         return 1
     except (UnknownUserError, MisconfiguredError, DatabaseUnavailableError) as error:
         sys.stderr.write(f"the database could not be migrated: {error}\n")
         return 1
+    if not ours:
+        sys.stderr.write("newer code has migrated the database: its schema stays as it is\n")
     return 0
 
 

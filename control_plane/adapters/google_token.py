@@ -21,6 +21,7 @@ _PAUSE_SECONDS = 0.2
 _ANSWER_SECONDS = 3.0
 # The server gives the same token until 4 to 5 minutes before its end, so that sooner is in vain.
 _EARLY_SECONDS = 225.0
+_AGAIN_SECONDS = 1.0  # a failure counts for who waited meanwhile, too
 
 
 class NoTokenError(Exception):
@@ -42,13 +43,26 @@ class AccessToken:
         self._scopes = scopes
         self._lock = threading.Lock()
         self._token: Token | None = None
+        self._renew_at = 0.0  # in seconds since the epoch
+        self._problem = ""
 
     def __call__(self) -> str:
-        """Raises NoTokenError."""
+        """One that has not ended, renewed if it can be. Raises NoTokenError."""
         with self._lock:
-            if self._token is None or time.time() >= self._token.ends - _EARLY_SECONDS:
-                self._token = fetch(self._scopes)
+            if time.time() >= self._renew_at:
+                self._renew()
+            if self._token is None or time.time() >= self._token.ends:
+                raise NoTokenError(self._problem)
             return self._token.value
+
+    def _renew(self) -> None:
+        try:
+            self._token = fetch(self._scopes)
+        except NoTokenError as error:
+            self._problem = str(error)
+            self._renew_at = time.time() + _AGAIN_SECONDS
+        else:
+            self._renew_at = self._token.ends - _EARLY_SECONDS
 
 
 def fetch(scopes: Sequence[str]) -> Token:

@@ -249,6 +249,7 @@ def _of_kubernetes(content: bytes) -> bool:
 def _message(content: bytes) -> str:
     try:
         status: Mapping[str, Any] = json.loads(content)
-        return str(status.get("message", ""))[:256]
+        # An endpoint of Google's says it one level deeper.
+        return str((status.get("error") or status).get("message", ""))[:256]
     except (ValueError, AttributeError):
         return content[:256].decode(errors="replace")

@@ -14,7 +14,7 @@ def trusting(ca: str, *, name_matters: bool = True) -> ssl.SSLContext:
     context.check_hostname = name_matters
     try:
         context.load_verify_locations(cadata=ca)
-    except (ssl.SSLError, TypeError) as error:
+    except (ssl.SSLError, TypeError, ValueError) as error:
         raise ValueError("write it as PEM of one certificate or more") from error
     return context
 

@@ -46,6 +46,30 @@ def test_a_token_is_kept_until_shortly_before_its_end(
     assert token() == ("token-1" if kept else "token-2")
 
 
+def test_a_token_that_cannot_be_renewed_is_used_to_its_end(
+    metadata: MetadataServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, ahead, now = AccessToken(SCOPE), 0.0, time.time
+    monkeypatch.setattr(time, "time", lambda: now() + ahead)
+    assert token() == "token-1"
+    metadata.token, metadata.statuses = "token-2", [404, 404]
+    ahead = 3599 - 100
+    assert token() == "token-1"
+    ahead = 3599 + 1
+    with pytest.raises(NoTokenError, match="answers 404"):
+        token()
+    ahead = 3599 + 3
+    assert token() == "token-2"
+
+
+def test_threads_that_wait_for_a_failure_do_not_repeat_it(metadata: MetadataServer) -> None:
+    token = AccessToken(SCOPE)
+    metadata.statuses = [404, *[500] * 100]
+    for _ in range(3):
+        with pytest.raises(NoTokenError, match="answers 404"):
+            token()
+
+
 def test_threads_that_come_together_ask_once(metadata: MetadataServer) -> None:
     token = AccessToken(SCOPE)
     with ThreadPoolExecutor(8) as threads:

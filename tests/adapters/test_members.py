@@ -62,6 +62,21 @@ def test_a_member_that_is_not_there_undoes_all_of_it(url: str) -> None:
     database._engine.dispose()
 
 
+def test_a_database_that_newer_code_has_migrated_stays_as_it_is(postgres: Server, url: str) -> None:
+    """An image that was there before is deployed again: its migrations know less than the database."""
+    assert run_migrate(url).returncode == 0
+    database = Database(url, connections=1)
+    database.rows(text("UPDATE alembic_version SET version_num = '9999' RETURNING 1"), {})
+    done = run_migrate(url, "--cell", "eu", "--member", f"urumi_provision={ACCOUNT}")
+    assert (done.returncode, "newer code has migrated the database" in done.stderr) == (0, True), done.stderr
+    rows = database.rows(
+        text("SELECT version_num, (SELECT name FROM cells) AS cell FROM alembic_version"), {}
+    )
+    assert [dict(row) for row in rows] == [{"version_num": "9999", "cell": "eu"}]
+    assert rights(postgres, ACCOUNT) == {"urumi_provision"}
+    database._engine.dispose()
+
+
 @pytest.mark.parametrize("given", ["urumi_provision", "urumi_provision=", "=user", "postgres=user"])
 def test_only_our_own_roles_are_given(given: str) -> None:
     done = run_migrate("postgresql+pg8000://nobody@127.0.0.1:1/nothing", "--member", given)

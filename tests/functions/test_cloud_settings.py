@@ -70,7 +70,7 @@ def test_a_ca_of_the_database_is_pem(monkeypatch: pytest.MonkeyPatch, settings: 
     ca = Authority().pem
     monkeypatch.setenv("URUMI_DATABASE_CA", ca)
     assert from_environment(settings).database_ca == ca
-    for wrong in ("/etc/ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "ü"):
+    for wrong in ("/etc/ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "ü", ""):
         monkeypatch.setenv("URUMI_DATABASE_CA", wrong)
         with pytest.raises(SystemExit, match=r"URUMI_DATABASE_CA: .*write it as PEM"):
             from_environment(settings)
