@@ -6,7 +6,7 @@ data "google_project" "this" {
 
 resource "google_project_service" "apis" {
   for_each = toset([
-    "artifactregistry", "cloudscheduler", "compute", "container", "containerscanning", "dns", "iam",
+    "artifactregistry", "cloudscheduler", "compute", "container", "containerfilesystem", "containerscanning", "dns", "iam",
     "iamcredentials", "logging", "monitoring", "pubsub", "run", "secretmanager", "servicenetworking",
     "sqladmin", "storage",
   ])

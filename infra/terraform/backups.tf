@@ -12,7 +12,7 @@ resource "google_storage_bucket" "backups" {
   # A locked policy is for good: neither an administrator nor whoever has become one removes a backup before its time.
   retention_policy {
     retention_period = var.backup_days.kept * 86400
-    is_locked        = var.protected
+    is_locked        = var.backup_days.locked
   }
 
   soft_delete_policy {

@@ -8,12 +8,21 @@ resource "google_service_account" "nodes" {
   display_name = "Nodes of the cell ${each.key}"
 }
 
-# Logs, metrics and nothing more.
+# Logs and metrics.
 resource "google_project_iam_member" "nodes" {
   for_each = var.cells
 
   project = var.project
   role    = "roles/container.defaultNodeServiceAccount"
+  member  = google_service_account.nodes[each.key].member
+}
+
+# Image streaming asks in whose name it reads.
+resource "google_project_iam_member" "streaming" {
+  for_each = var.cells
+
+  project = var.project
+  role    = "roles/serviceusage.serviceUsageConsumer"
   member  = google_service_account.nodes[each.key].member
 }
 
@@ -72,7 +81,7 @@ resource "google_container_cluster" "cell" {
 
   # kube-dns, which the stores' policies can name.
   dns_config {
-    cluster_dns = "PLATFORM_DEFAULT"
+    cluster_dns = "KUBE_DNS"
   }
 
   # Nodes for stores come and go with them.
@@ -120,6 +129,10 @@ resource "google_container_cluster" "cell" {
   }
 
   addons_config {
+    # On by default in new clusters: pods would ask a cache on their node, which no store's policy names.
+    dns_cache_config {
+      enabled = false
+    }
     gce_persistent_disk_csi_driver_config {
       enabled = true
     }
@@ -130,8 +143,7 @@ resource "google_container_cluster" "cell" {
   }
 
   security_posture_config {
-    mode               = "BASIC"
-    vulnerability_mode = "VULNERABILITY_BASIC"
+    mode = "BASIC"
   }
 
   # RBAC by Google groups and by the identities of functions; no certificates, no passwords.
@@ -146,10 +158,7 @@ resource "google_container_cluster" "cell" {
   }
 
   monitoring_config {
-    enable_components = ["SYSTEM_COMPONENTS", "APISERVER", "POD", "STORAGE"]
-    managed_prometheus {
-      enabled = true
-    }
+    enable_components = ["SYSTEM_COMPONENTS"] # more is paid by the sample, and no alert reads it
   }
 
   # Of the first pool, which is there for a few minutes.

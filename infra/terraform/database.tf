@@ -11,7 +11,7 @@ locals {
     stripe-webhook = { account = module.stripe_webhook.email, role = "urumi_billing_event" }
   }
   database_address = "${google_sql_database_instance.urumi.private_ip_address}:5432/${google_sql_database.urumi.name}"
-  database_ca      = google_sql_database_instance.urumi.server_ca_cert[0].cert
+  database_ca      = join("\n", data.google_sql_ca_certs.urumi.certs[*].cert) # two while it is rotated
 
   # What all instances can open at once. The rest is for migrations, operators and the server itself.
   database_budget = floor(var.database.max_connections * 0.8)
@@ -95,9 +95,15 @@ resource "google_sql_database_instance" "urumi" {
   depends_on = [google_service_networking_connection.services]
 }
 
+data "google_sql_ca_certs" "urumi" {
+  instance = google_sql_database_instance.urumi.name
+}
+
 resource "google_sql_database" "urumi" {
   name     = "urumi"
   instance = google_sql_database_instance.urumi.name
+
+  deletion_policy = "ABANDON" # it goes with the instance; what owns tables cannot go before
 }
 
 resource "google_sql_user" "functions" {
@@ -106,6 +112,8 @@ resource "google_sql_user" "functions" {
   instance = google_sql_database_instance.urumi.name
   type     = "CLOUD_IAM_SERVICE_ACCOUNT"
   name     = trimsuffix(each.value.account, ".gserviceaccount.com")
+
+  deletion_policy = "ABANDON" # it goes with the instance; what owns tables cannot go before
 }
 
 # Owns the schema: by this role, whose the database is. That it may make roles is said once, by hand (README.md).
@@ -114,6 +122,8 @@ resource "google_sql_user" "migrate" {
   type           = "CLOUD_IAM_SERVICE_ACCOUNT"
   name           = trimsuffix(google_service_account.migrate.email, ".gserviceaccount.com")
   database_roles = ["cloudsqlsuperuser"]
+
+  deletion_policy = "ABANDON" # it goes with the instance; what owns tables cannot go before
 }
 
 resource "google_sql_user" "operators" {
@@ -122,6 +132,8 @@ resource "google_sql_user" "operators" {
   instance = google_sql_database_instance.urumi.name
   type     = "CLOUD_IAM_USER"
   name     = each.key
+
+  deletion_policy = "ABANDON" # it goes with the instance; what owns tables cannot go before
 }
 
 # To log in as themselves, there and nowhere else. What they may do in the database the migrations say.

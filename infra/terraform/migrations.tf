@@ -1,9 +1,18 @@
 # Migrations run before new code: each apply with another image executes the job and waits for it, and no service
 # gets the image before (`after` in functions.tf). They are such that the code before them still works.
+#
+# The job is made anew each time. One that was only changed would keep its new image in the state when its execution
+# fails, so that the next apply would go on without migrations; one that could not be made is made again.
 
 resource "google_service_account" "migrate" {
   account_id   = "migrate"
   display_name = "Migrations: owns the schema"
+
+  depends_on = [google_project_service.apis]
+}
+
+resource "terraform_data" "migrations" {
+  triggers_replace = [var.image, local.migrate_arguments]
 }
 
 resource "google_cloud_run_v2_job" "migrate" {
@@ -11,7 +20,7 @@ resource "google_cloud_run_v2_job" "migrate" {
   location            = var.region
   deletion_protection = false # it keeps nothing
 
-  # Another token is another execution, and the apply waits for its end.
+  # It is executed when it is made, and the apply waits for the end of that.
   run_execution_token = substr(sha256(jsonencode([var.image, local.migrate_arguments])), 0, 8)
 
   template {
@@ -20,7 +29,7 @@ resource "google_cloud_run_v2_job" "migrate" {
     template {
       service_account       = google_service_account.migrate.email
       execution_environment = "EXECUTION_ENVIRONMENT_GEN2"
-      max_retries           = 0
+      max_retries           = 3 # rights that were granted just now take minutes to count
       timeout               = "600s"
 
       containers {
@@ -51,6 +60,10 @@ resource "google_cloud_run_v2_job" "migrate" {
         }
       }
     }
+  }
+
+  lifecycle {
+    replace_triggered_by = [terraform_data.migrations]
   }
 
   depends_on = [google_project_iam_member.database_users]

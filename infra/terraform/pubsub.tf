@@ -78,6 +78,12 @@ resource "google_service_account" "push" {
   display_name = "Pub/Sub, pushing to the functions"
 }
 
+resource "google_service_account_iam_member" "push" {
+  service_account_id = google_service_account.push.name
+  role               = "roles/iam.serviceAccountTokenCreator"
+  member             = local.pubsub_agent
+}
+
 resource "google_pubsub_subscription" "pushes" {
   for_each = local.pushes
 
@@ -133,7 +139,7 @@ resource "google_pubsub_topic_iam_member" "publishers" {
   member = each.value.member
 }
 
-# A billing system in its own project, and nobody else.
+# A billing system in its own project, and nobody else but operators, who publish a parked fact again.
 resource "google_pubsub_topic_iam_member" "billing" {
   for_each = var.billing_publishers
 

@@ -10,9 +10,10 @@ variable "api_domain" {
 }
 
 variable "backup_days" {
-  description = "For how many days a backup cannot be removed, and after how many it is."
+  description = "For how many days a backup cannot be removed, after how many it is, and whether nobody can change that any more."
   type = object({
     kept    = number
+    locked  = bool # for good: without it the bucket can only be made anew
     removed = number
   })
   nullable = false
@@ -102,7 +103,7 @@ variable "functions_range" {
 }
 
 variable "image" {
-  description = "The functions' image, by digest: REGION-docker.pkg.dev/PROJECT/urumi/control-plane@sha256:…"
+  description = "The functions' image, by digest: REGION-docker.pkg.dev/PROJECT/urumi/functions@sha256:…"
   type        = string
   nullable    = false
 
@@ -140,7 +141,7 @@ variable "project" {
 }
 
 variable "protected" {
-  description = "Whether what holds data refuses to be removed, and backups are locked for good."
+  description = "Whether what holds data refuses to be removed."
   type        = bool
   nullable    = false
 }

@@ -41,6 +41,7 @@ TOLD_BY = """
   topic  = google_pubsub_topic.topics["billing-events"].name
   role   = "roles/pubsub.publisher"
   member = """
+AS_PUSH = 'Creator"\n  member             = '
 AUDIENCE = "audience              = "
 BOOST = "startup_cpu_boost = "
 TOKEN = "  run_execution_token = substr(sha256(jsonencode([var.image, local.migrate_arguments])), 0, 8)\n"
@@ -83,6 +84,10 @@ MESSAGES = {
     "who tells of billing": (
         "Nobody but billing's own accounts",
         "pubsub.tf", f"{TOLD_BY}each.key", f'{TOLD_BY}"allAuthenticatedUsers"',
+    ),
+    "the broker's tokens": (
+        "The broker may make tokens",
+        "pubsub.tf", f"{AS_PUSH}local.pubsub_agent", f'{AS_PUSH}"allUsers"',
     ),
     "audience of the scheduler": (
         "The audience of the scheduler's token",
@@ -148,6 +153,10 @@ DATA = {
         "brought back to any moment",
         "database.tf", "point_in_time_recovery_enabled = true", "point_in_time_recovery_enabled = false",
     ),
+    "two authorities": (
+        "both authorities",
+        "database.tf", "urumi.certs[*].cert", "urumi.certs[0][*].cert",
+    ),
     "no passwords": (
         "No user of the database has a password",
         "database.tf", OPERATOR, f'{OPERATOR}  password = "secret"\n',
@@ -163,7 +172,7 @@ DATA = {
     ),
     "backups stay": (
         "before its time",
-        "backups.tf", "is_locked        = var.protected", "is_locked        = false",
+        "backups.tf", "is_locked        = var.backup_days.locked", "is_locked        = false",
     ),
     "backups are not public": ("never public", "backups.tf", '"enforced"', '"inherited"'),
     "who uploads reads nothing": (
@@ -182,7 +191,11 @@ CELLS = {
         "no public address",
         "cluster.tf", "enable_private_nodes = true", "enable_private_nodes = false",
     ),
-    "stores' DNS": ("Pods ask kube-dns", "cluster.tf", '"PLATFORM_DEFAULT"', '"CLOUD_DNS"'),
+    "stores' DNS": ("Pods ask kube-dns", "cluster.tf", '"KUBE_DNS"', '"CLOUD_DNS"'),
+    "no cache of names": (
+        "Pods ask kube-dns",
+        "cluster.tf", "dns_cache_config {\n      enabled = false", "dns_cache_config {\n      enabled = true",
+    ),
     "only to be heard": (
         "the cloud's rights would add up",
         "cluster.tf", f'["{CONNECT}"]', f'["{CONNECT}", "container.pods.exec"]',

@@ -12,6 +12,7 @@ from tests.infra.mistakes import Mistake
 DEADLINE = "  ack_deadline_seconds = 600\n"
 LETTERS = "  dead_letter_policy {"
 BUCKET = "google_storage_bucket.backups.name"
+DATABASE = "sql_database_instance.urumi"
 REPLICAS = """
   replication {
     user_managed {
@@ -41,7 +42,11 @@ MISTAKES = {
         'Blocks of type "dead_letters" are not expected here',
     ),
     "a nested argument of the wrong type": (
-        Mistake("backups.tf", "is_locked        = var.protected", "is_locked        = [var.protected]"),
+        Mistake(
+            "backups.tf",
+            "is_locked        = var.backup_days.locked",
+            "is_locked        = [var.backup_days.locked]",
+        ),
         'Inappropriate value for attribute "is_locked": bool required',
     ),
     "a required argument that is missing": (
@@ -61,8 +66,8 @@ MISTAKES = {
         'has no argument, nested block, or exported attribute named "title"',
     ),
     "a reference to a nested attribute that is not there": (
-        Mistake("database.tf", "server_ca_cert[0].cert", "server_ca_cert[0].pem"),
-        'This object does not have an attribute named "pem"',
+        Mistake("outputs.tf", "compute_global_address.api.address", f"{DATABASE}.ip_address[0].colour"),
+        'This object does not have an attribute named "colour"',
     ),
     "a reference to a resource that is not there": (
         Mistake("outputs.tf", BUCKET, "google_storage_bucket.backup.name"),

@@ -28,9 +28,9 @@ functions = {
 }
 functions_range = "10.0.0.0/24"
 
-backup_days = { kept = 1, removed = 14 }
+backup_days = { kept = 1, locked = false, removed = 14 }
 
-image = "europe-west1-docker.pkg.dev/urumi-dev/urumi/control-plane@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+image = "europe-west1-docker.pkg.dev/urumi-dev/urumi/functions@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 store_images = {
   store    = "europe-west1-docker.pkg.dev/urumi-dev/urumi/store@sha256:0000000000000000000000000000000000000000000000000000000000000000"
   database = "europe-west1-docker.pkg.dev/urumi-dev/urumi/database@sha256:0000000000000000000000000000000000000000000000000000000000000000"

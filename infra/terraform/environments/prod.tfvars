@@ -29,9 +29,9 @@ functions = {
 }
 functions_range = "10.0.0.0/22"
 
-backup_days = { kept = 7, removed = 90 }
+backup_days = { kept = 7, locked = true, removed = 90 }
 
-image = "europe-west1-docker.pkg.dev/urumi-prod/urumi/control-plane@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+image = "europe-west1-docker.pkg.dev/urumi-prod/urumi/functions@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 store_images = {
   store    = "europe-west1-docker.pkg.dev/urumi-prod/urumi/store@sha256:0000000000000000000000000000000000000000000000000000000000000000"
   database = "europe-west1-docker.pkg.dev/urumi-prod/urumi/database@sha256:0000000000000000000000000000000000000000000000000000000000000000"

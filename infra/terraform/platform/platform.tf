@@ -4,8 +4,9 @@
 locals {
   cell = var.cells[var.cell]
 
-  # For what is not a store: the system pool alone has this taint.
-  on_system_nodes = [{ key = "components.gke.io/gke-managed-components", operator = "Exists" }]
+  # For what is not a store: the system pool alone, which keeps stores away by its taint.
+  system_nodes = { "cloud.google.com/gke-nodepool" = "system" }
+  tolerated    = [{ key = "components.gke.io/gke-managed-components", operator = "Exists" }]
 
   gateway_labels = {
     "app.kubernetes.io/name"     = "kubernetes-ingress"
@@ -39,11 +40,13 @@ resource "helm_release" "cert_manager" {
 
   values = [yamlencode({
     crds            = { enabled = true }
+    extraArgs       = ["--issuer-ambient-credentials"] # an Issuer may be whom Workload Identity says it is
     serviceAccount  = { annotations = { "iam.gke.io/gcp-service-account" = local.cell.identities.certificates } }
-    tolerations     = local.on_system_nodes
-    webhook         = { tolerations = local.on_system_nodes }
-    cainjector      = { tolerations = local.on_system_nodes }
-    startupapicheck = { tolerations = local.on_system_nodes }
+    nodeSelector    = local.system_nodes
+    tolerations     = local.tolerated
+    webhook         = { nodeSelector = local.system_nodes, tolerations = local.tolerated }
+    cainjector      = { nodeSelector = local.system_nodes, tolerations = local.tolerated }
+    startupapicheck = { nodeSelector = local.system_nodes, tolerations = local.tolerated }
     # In GKE the leader's lock belongs where the release is, not into kube-system.
     global = { leaderElection = { namespace = "cert-manager" } }
   })]
@@ -97,7 +100,8 @@ resource "helm_release" "front_door" {
         enablePorts = { http = true, https = true, quic = false, stat = false, admin = false }
       }
       config              = { ssl-redirect = "true" }
-      tolerations         = local.on_system_nodes
+      nodeSelector        = local.system_nodes
+      tolerations         = local.tolerated
       PodDisruptionBudget = { enable = true, minAvailable = 1 }
       topologySpreadConstraints = [{
         maxSkew           = 1
@@ -106,6 +110,6 @@ resource "helm_release" "front_door" {
         labelSelector     = { matchLabels = local.gateway_labels }
       }]
     }
-    crdjob = { tolerations = local.on_system_nodes }
+    crdjob = { nodeSelector = local.system_nodes, tolerations = local.tolerated }
   })]
 }

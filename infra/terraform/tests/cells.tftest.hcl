@@ -14,8 +14,8 @@ run "cells" {
   }
 
   assert {
-    condition     = alltrue([for cell in google_container_cluster.cell : cell.dns_config[0].cluster_dns == "PLATFORM_DEFAULT"])
-    error_message = "Pods ask kube-dns: the stores' policies let them reach no other."
+    condition     = alltrue([for cell in google_container_cluster.cell : cell.dns_config[0].cluster_dns == "KUBE_DNS" && !cell.addons_config[0].dns_cache_config[0].enabled])
+    error_message = "Pods ask kube-dns itself: the stores' policies let them reach no other."
   }
 
   assert {

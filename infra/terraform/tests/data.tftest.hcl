@@ -62,8 +62,8 @@ run "data" {
   }
 
   assert {
-    condition     = !var.protected || google_storage_bucket.backups.retention_policy[0].is_locked
-    error_message = "Where it is protected, nobody removes a backup before its time."
+    condition     = var.environment != "prod" || google_storage_bucket.backups.retention_policy[0].is_locked
+    error_message = "In prod nobody removes a backup before its time."
   }
 
   assert {
@@ -74,6 +74,13 @@ run "data" {
   assert {
     condition     = google_storage_bucket_iam_member.backups.role == "roles/storage.objectCreator"
     error_message = "Who uploads backups can neither read, replace nor remove one."
+  }
+}
+
+run "rotation" {
+  assert {
+    condition     = length(regexall("BEGIN CERTIFICATE", local.database_ca)) == 2
+    error_message = "Functions know both authorities while the database's is rotated."
   }
 }
 

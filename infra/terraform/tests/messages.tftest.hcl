@@ -73,8 +73,19 @@ run "messages" {
   }
 
   assert {
-    condition     = length(setsubtract([for grant in google_pubsub_topic_iam_member.billing : grant.member], var.billing_publishers)) == 0
-    error_message = "Nobody but billing's own accounts tells what happened to subscriptions."
+    condition = length(setsubtract(
+      [
+        for grant in concat(values(google_pubsub_topic_iam_member.billing), values(google_pubsub_topic_iam_member.publishers), values(google_pubsub_topic_iam_member.operators)) :
+        grant.member if grant.topic == "billing-events"
+      ],
+      setunion(var.billing_publishers, [for operator in var.operators : "user:${operator}"])
+    )) == 0
+    error_message = "Nobody but billing's own accounts, and operators, tells what happened to subscriptions."
+  }
+
+  assert {
+    condition     = google_service_account_iam_member.push.service_account_id == google_service_account.push.name && google_service_account_iam_member.push.member == local.pubsub_agent
+    error_message = "The broker may make tokens for the account that it pushes as."
   }
 
   assert {

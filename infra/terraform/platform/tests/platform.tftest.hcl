@@ -42,6 +42,19 @@ run "platform" {
   }
 
   assert {
+    condition = alltrue([
+      for part in [yamldecode(helm_release.cert_manager.values[0]), yamldecode(helm_release.front_door.values[0]).controller] :
+      part.nodeSelector == { "cloud.google.com/gke-nodepool" = "system" }
+    ])
+    error_message = "What holds the cell's keys is not on the stores' nodes."
+  }
+
+  assert {
+    condition     = contains(yamldecode(helm_release.cert_manager.values[0]).extraArgs, "--issuer-ambient-credentials")
+    error_message = "The issuer may prove the domain as the account that it is."
+  }
+
+  assert {
     condition     = alltrue([for release in [helm_release.cert_manager, helm_release.front_door] : can(regex("^v?[0-9]+\\.[0-9]+\\.[0-9]+$", release.version))])
     error_message = "Charts from elsewhere are pinned."
   }
