@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from dev.cluster import go
+from dev.cluster.cluster import ClusterError
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCUMENT = CHECKOUT / "docs" / "licences.md"
@@ -158,7 +159,7 @@ def main() -> int:
     """The command line."""
     try:
         parts = [f"## {heading}\n\n{table(used)}" for heading, used in tables().items()]
-    except UnknownLicenceError as error:
+    except (UnknownLicenceError, ClusterError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     DOCUMENT.write_text("\n".join((_HEAD, *parts)))

@@ -7,6 +7,7 @@ CI (CI=true) as root on Linux nothing may be left out: a skip there is a failure
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,10 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from dev.cluster import build
 from dev.cluster.node.provider import Node
 from dev.machine import emulator, postgres
 from dev.machine.errors import MachineError
 from dev.machine.place import Place
+from dev.terraform import place as terraform
+from images.build import archive
+from images.definitions import DATABASE, STORE
+from images.functions.definition import FUNCTIONS
 from tests.functions_image import needs as functions_image
 from tests.images import needs
 
@@ -34,6 +40,8 @@ class Ring:
     covers: str
     paths: tuple[str, ...]
     needs: tuple[Callable[[], str | None], ...] = ()
+    makes: tuple[Callable[[], object], ...] = ()
+    """What is made once on a machine and takes minutes, which no test's limit of time is meant for."""
 
 
 @dataclass
@@ -66,8 +74,7 @@ def _postgres() -> str | None:
 
 
 def _go() -> str | None:
-    found = subprocess.run(["go", "version"], capture_output=True, check=False).returncode == 0
-    return None if found else "Go is not installed, so that no control plane can be built"
+    return None if shutil.which("go") else "Go is not installed, so that no control plane can be built"
 
 
 def _emulator() -> str | None:
@@ -76,6 +83,31 @@ def _emulator() -> str | None:
     except MachineError as error:
         return str(error)
     return None
+
+
+def _simulated() -> object:
+    return build.tools(build.SIMULATED, print)
+
+
+def _real() -> object:
+    return build.tools(build.NODE, print), archive(STORE, print), archive(DATABASE, print)
+
+
+def _store() -> object:
+    return archive(STORE, print), archive(DATABASE, print)
+
+
+def _functions() -> object:
+    return archive(FUNCTIONS, print)
+
+
+def _terraform() -> object:
+    schemas = [terraform.schema(provider, print) for provider in terraform.PROVIDERS]
+    return (
+        terraform.terraform(print),
+        schemas,
+        [terraform.python(name, print) for name in ("provider", "checkov")],
+    )
 
 
 RINGS = (
@@ -89,45 +121,70 @@ RINGS = (
         "each adapter and its fake against one contract",
         ("tests/adapters",),
         (_postgres, _go, _emulator),
+        (_simulated,),
     ),
-    Ring("chart", "what the rendered and admitted charts promise", ("tests/chart", "tests/platform"), (_go,)),
+    Ring(
+        "chart",
+        "what the rendered and admitted charts promise",
+        ("tests/chart", "tests/platform"),
+        (_go,),
+        (_simulated,),
+    ),
     Ring(
         "terraform",
         "the cloud in Terraform against its provider's schema, and its invariants",
         ("tests/infra",),
         (_go,),
+        (_terraform,),
     ),
-    Ring("machine", "real parts started, killed, stopped", ("tests/machine",), (_postgres, _go, _emulator)),
-    Ring("cluster", "the whole chain on real parts", ("tests/cluster",), (_postgres, _go, _emulator)),
+    Ring(
+        "machine",
+        "real parts started, killed, stopped",
+        ("tests/machine",),
+        (_postgres, _go, _emulator),
+        (_simulated,),
+    ),
+    Ring(
+        "cluster",
+        "the whole chain on real parts",
+        ("tests/cluster",),
+        (_postgres, _go, _emulator),
+        (_simulated,),
+    ),
     Ring(
         "faults",
         "killed, stopped and stuck at every moment",
         ("tests/faults",),
         (_postgres, _go, _emulator),
+        (_simulated,),
     ),
     Ring(
         "images",
         "the store's images and its agent, container by container",
         ("tests/images",),
         (needs.missing,),
+        (_store,),
     ),
     Ring(
         "image",
         "the functions' image, as Cloud Run would run it",
         ("tests/functions_image",),
-        (_go, functions_image.missing),
+        (_postgres, _go, functions_image.missing),
+        (_functions,),
     ),
     Ring(
         "node",
         "real pods on a real node",
         ("tests/node",),
         (_postgres, _go, _emulator, _node),
+        (_real,),
     ),
     Ring(
         "mutations",
         "defects seeded into copies of the code",
         ("tests/mutations",),
         (_postgres, _go, _emulator),
+        (_simulated,),
     ),
 )
 
@@ -140,9 +197,16 @@ def run(ring: Ring) -> Outcome:
         outcome.left_out = reasons[0]
         return outcome
     began = time.monotonic()
+    print(f"\n== ring {ring.name}: {ring.covers}", flush=True)
+    try:
+        for make in ring.makes:
+            make()
+    except Exception as error:  # noqa: BLE001 - the other rings go on
+        print(f"what it needs could not be made: {error}", flush=True)
+        outcome.failed = 1
+        return outcome
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        print(f"\n== ring {ring.name}: {ring.covers}", flush=True)
         code = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *ring.paths],
             cwd=CHECKOUT,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from dev.cluster.cluster import ClusterError
 from dev.machine.place import CHECKOUT
+from dev.terraform import place
 from dev.terraform.applied import applied
 from dev.terraform.document import rewritten
 from dev.terraform.identities import table
@@ -21,10 +24,11 @@ def _say(line: str) -> None:
 
 
 def _fmt() -> int:
-    with terraform(ROOT, _say) as program:
-        done = program.run(ROOT, "fmt", "-check", "-diff", "-recursive")
-    sys.stdout.write(done.said)
-    return done.code
+    try:
+        program = place.terraform(_say)
+    except ClusterError as error:
+        sys.exit(f"error: {error}")
+    return subprocess.run([program, "fmt", "-check", "-diff", "-recursive"], cwd=ROOT, check=False).returncode
 
 
 def _identities() -> int:
