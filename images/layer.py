@@ -65,8 +65,8 @@ def wordpress_version(folder: Path) -> str | None:
 
 
 def digest(definition: Definition, plugins: Iterable[Path], wordpress: Path | None = None) -> str:
-    """A hex digest of the layer's inputs - names, modes, contents - and of how its containers are run
-    and its top layer is made."""
+    """A hex digest of the layer's inputs - names, modes, contents - of how its containers are run and its top
+    layer is made, and of what packs and describes it, which is the code of this package."""
     run = (
         definition.reference,
         definition.user,
@@ -79,6 +79,8 @@ def digest(definition: Definition, plugins: Iterable[Path], wordpress: Path | No
     )
     recipe = definition.made.recipe() if definition.made else ()
     total = hashlib.sha256(repr((*run, *recipe)).encode())
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        total.update(source.read_bytes())
     for member, content in _members(definition, list(plugins), wordpress):
         total.update(f"{member.name}\0{member.mode}\0{member.size}\0".encode() + content)
     return total.hexdigest()

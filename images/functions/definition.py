@@ -31,7 +31,8 @@ def labels() -> Mapping[str, str]:
 
 def _revision() -> str:
     """The commit of the checkout, marked where it is not exactly that one."""
-    return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    commit = _git("rev-parse", "HEAD")
+    return f"{commit}-dirty" if commit and _git("status", "--porcelain") else commit
 
 
 def _source(origin: str) -> str:

@@ -25,7 +25,7 @@ _OWN = {
         "KUBECONFIG": "/tmp/kubeconfig",  # noqa: S108 - in the instance
         "URUMI_CELL_IDENTITY": _IDENTITY,
         "URUMI_CREDENTIALS_KEYS": _KEY,
-        "THREADS": "1",
+        "THREADS": "2",
     },
     "reconcile": {**_SHOPS, "KUBECONFIG": "/tmp/kubeconfig"},  # noqa: S108 - in the instance
     "billing_event": _SHOPS,

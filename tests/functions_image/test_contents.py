@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable
 from importlib.metadata import distributions
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from cyclonedx.schema import SchemaVersion
@@ -154,8 +155,19 @@ def test_the_bill_of_materials_names_all_that_is_in_the_image(image: Image) -> N
     assert any(name.startswith("pkg:golang/k8s.io/client-go@") for name in found)
 
 
+def test_the_document_of_licences_has_every_module_that_is_in_helm(image: Image) -> None:
+    modules = {
+        name.removeprefix("pkg:golang/") for name in components(image) if name.startswith("pkg:golang/")
+    }
+    text = (CHECKOUT / "docs/licences.md").read_text().partition("compiled into Helm")[2].partition("## ")[0]
+    written = {
+        f"{name}@{version}" for name, version in re.findall(r"^\| (\S+) \| (v\S+) \|", text, re.MULTILINE)
+    }
+    assert {unquote(each).lower() for each in modules} == {each.lower() for each in written}
+
+
 def test_the_records_of_debian_are_true(image: Image) -> None:
-    """Whoever looks for holes goes by them: what they name is there, and so is what it consists of."""
+    """Whoever looks for holes goes by names and versions; some files of them are left out of the image."""
     folder = image.root / "var/lib/dpkg/info"
     names = re.findall(r"^Package: (\S+)", (folder.parent / "status").read_text(), re.MULTILINE)
     assert "Status: install ok installed" in (folder.parent / "status").read_text()
