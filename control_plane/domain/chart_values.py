@@ -52,6 +52,7 @@ def chart_values(
             "agent": {"resources": plan.agent.as_values()},
             "storage": {"size": plan.content_storage},
         },
+        "runtimeClass": plan.runtime_class,
         "database": {
             "replicas": plan.replicas.database if store.runs else 0,
             "resources": plan.database.as_values(),

@@ -61,6 +61,14 @@ class Plan(_Part):
     content_storage: Annotated[Size, Field(description="Of the volume for wp-content")]
     database_storage: Annotated[Size, Field(description="Of the database's volume")]
     replicas: Replicas
+    runtime_class: Annotated[
+        str,
+        Field(
+            max_length=63,
+            pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$",
+            description="Of the pods, where nodes have one, as gvisor; empty for the node's own",
+        ),
+    ] = ""
     web: Container
     agent: Container
     database: Container
@@ -83,7 +91,16 @@ class Plan(_Part):
         ) >= bytes_of(other.database_storage)
 
 
-_MADE_WITH = {"quota", "content_storage", "database_storage", "replicas", "web", "agent", "database"}
+_MADE_WITH = {
+    "quota",
+    "content_storage",
+    "database_storage",
+    "replicas",
+    "runtime_class",
+    "web",
+    "agent",
+    "database",
+}
 
 
 class Plans(_Part):

@@ -54,6 +54,14 @@ def test_no_pod_has_a_token_the_cluster_s_addresses_or_the_node_s_namespaces(obj
         assert not {"hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"} & spec.keys(), name
 
 
+def test_pods_have_the_runtime_class_that_is_asked_for_or_none(renderer: Renderer) -> None:
+    found = {
+        values: [spec.get("runtimeClassName") for _, spec in pod_specs(renderer.objects(ci_values(values)))]
+        for values in ("everything-on", "minimal")
+    }
+    assert found == {"everything-on": ["gvisor", "gvisor"], "minimal": [None, None]}
+
+
 def test_port_80_needs_one_safe_sysctl_and_only_the_storefront_has_it(objects: list[Object]) -> None:
     sysctls = {name: spec["securityContext"].get("sysctls", []) for name, spec in pod_specs(objects)}
     assert sysctls == {

@@ -90,6 +90,7 @@ WRONG = [
     ("storefront.agent.resources.limits.cpu", None, "missing"),
     ("database.resources.requests.ephemeral-storage", None, "missing"),
     ("storageClass", "Fast SSD", "pattern"),
+    ("runtimeClass", "gVisor!", "pattern"),
     ("ingress.className", "", "minLength"),
     ("ingress.controller.namespace", "", "pattern"),
     ("ingress.controller.podLabels", {"app.kubernetes.io/name": None}, "minProperties"),

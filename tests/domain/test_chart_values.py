@@ -72,6 +72,12 @@ def test_what_all_stores_of_a_cell_share_is_told_and_is_never_a_stores_own() -> 
     assert chart_values(a_store(), STANDARD, "store-credentials-1", others) == own
 
 
+def test_a_plan_says_the_runtime_class() -> None:
+    walled = STANDARD.model_copy(update={"runtime_class": "gvisor"})
+    assert chart_values(a_store(), walled, "store-credentials-1")["runtimeClass"] == "gvisor"
+    assert walled.digest != STANDARD.digest
+
+
 def test_a_newer_password_of_the_administrator_is_a_new_release() -> None:
     first = chart_values(a_store(), STANDARD, "store-credentials-1")
     assert first["credentials"] == {
