@@ -77,10 +77,16 @@ def _helm(binary: Path) -> Iterator[Component]:
     digest = hashlib.sha256(binary.read_bytes()).hexdigest()
     helm.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=digest))
     yield helm
+    modules: list[tuple[str, str]] = []
     for line in go.run(["version", "-m", str(binary)]).splitlines():
-        fields = line.split("\t")
-        if len(fields) > 3 and fields[1] == "dep" and fields[2] != _HELM_MODULE:
-            yield _module(fields[2], fields[3])
+        match line.split("\t"):
+            case [_, "dep", path, module_version, *_]:
+                modules.append((path, module_version))
+            case [_, "=>", path, module_version, *_]:  # what the module before it was replaced by
+                modules[-1] = (path, module_version)
+    for path, module_version in modules:
+        if path != _HELM_MODULE:
+            yield _module(path, module_version)
 
 
 def _module(path: str, version: str) -> Component:
