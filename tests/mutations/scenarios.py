@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,31 @@ class Scene:
         """A message for the store, worked on to its end."""
         return self.hands.run("provision", store_id=store_id)
 
+    def provision_whole(self, store_id: str) -> None:
+        """Messages for the store until one is worked on to its end: a busy cell has workers come again."""
+
+        def applied() -> bool:
+            self.provision(store_id)
+            row = self.world.show_row(store_id)
+            self.world.sql(
+                "UPDATE stores SET next_attempt_at = clock_timestamp() WHERE id = :id", id=store_id
+            )
+            return int(row["applied_generation"]) >= int(row["generation"])
+
+        _await(applied, f"it is never applied: {self.world.told([store_id])}")
+
+    def kill(self, store_id: str, at: str) -> None:
+        """A worker dies at that moment, and its lease is over."""
+
+        def died() -> bool:
+            killed = self.hands.begin("provision", at=at, how="kill", store_id=store_id).wait()
+            # Nobody is robbed, because it is dead; waiting would take Helm's 25 s.
+            over = "UPDATE stores SET lease_until = clock_timestamp(), next_attempt_at = clock_timestamp()"
+            self.world.sql(f"{over} WHERE id = :id", id=store_id)
+            return killed.status == -signal.SIGKILL
+
+        _await(died, f"no worker comes to {at}: {self.world.told([store_id])}")
+
     def stop(self, store_id: str, at: str) -> Child:
         """A worker that has stopped at that moment."""
         return self.hands.begin("provision", at=at, how="stop", store_id=store_id).await_stop()
@@ -67,7 +93,7 @@ def created(scene: Scene) -> str:
 def installed(scene: Scene) -> str:
     """An order that provision has handed to the cluster."""
     store_id = scene.create()
-    scene.provision(store_id)
+    scene.provision_whole(store_id)
     return store_id
 
 
@@ -99,7 +125,7 @@ def continued_by_a_worker_that_was_stopped_at_the_first_step(scene: Scene) -> st
     store_id = scene.create()
     first = scene.stop(store_id, "work.begin")
     time.sleep(LEASE)
-    scene.provision(store_id)
+    scene.provision_whole(store_id)
     first.go_on().wait()
     return store_id
 
@@ -132,11 +158,9 @@ def installed_again_after_a_kill(scene: Scene) -> str:
     The cell's admission policy alone would stop a worker from touching the Secret: it is lifted.
     """
     store_id = scene.create()
-    killed = scene.hands.begin("provision", at="work.record_release", how="kill", store_id=store_id)
-    killed.wait()
-    _let_the_lease_end(scene, store_id)
+    scene.kill(store_id, "work.record_release")
     with _policy_lifted(scene.world, store_id):
-        scene.provision(store_id)
+        scene.provision_whole(store_id)
     return store_id
 
 
@@ -192,16 +216,8 @@ def _may_delete(api: KubernetesApi, path: str) -> bool:
 
 def _die_in_helm(scene: Scene, store_id: str) -> None:
     """The release is left in pending-install, as by a worker that died with its Helm."""
-    died = scene.hands.begin("provision", at="releases.apply", how="kill", store_id=store_id)
-    died.wait()
+    scene.kill(store_id, "releases.apply")
     Helm(scene.world, store_id).die_installing()
-    _let_the_lease_end(scene, store_id)
-
-
-def _let_the_lease_end(scene: Scene, store_id: str) -> None:
-    # Its worker is dead, so nobody is robbed; waiting would take Helm's 25 s.
-    over = "UPDATE stores SET lease_until = clock_timestamp() WHERE id = :id"
-    scene.world.sql(over, id=store_id)
 
 
 def _await(happens: Callable[[], bool], otherwise: str) -> None:
