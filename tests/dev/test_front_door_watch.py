@@ -54,7 +54,8 @@ def watching(api: ApiServer) -> Iterator[Callable[[], Watch[Service]]]:
         each.join(10)
 
 
-def _becomes(seen: Callable[[], bool], seconds: float = 10) -> None:
+def _becomes(seen: Callable[[], bool], seconds: float = 40) -> None:
+    """Longer than a request waits for its answer: one may have come to a server that was stopping."""
     give_up = time.monotonic() + seconds
     while not seen():
         assert time.monotonic() < give_up
