@@ -78,11 +78,10 @@ class Api:
             try:
                 headers = {"Authorization": f"Bearer {server.token}", "User-Agent": "urumi-front-door"}
                 connection.request("GET", f"{path}?{urlencode(query)}", headers=headers)
-                # Closed by itself: where the server ends the connection after it, it is all that holds that.
-                with connection.getresponse() as response:
-                    if response.status != 200:
-                        raise _refusal(response.status, response.read(300).decode(errors="replace"))
-                    yield response
+                response = connection.getresponse()
+                if response.status != 200:
+                    raise _refusal(response.status, response.read(300).decode(errors="replace"))
+                yield response
             finally:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError, KeyError, UnknownServerError) as error:

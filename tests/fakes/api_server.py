@@ -175,7 +175,8 @@ class ApiServer:
                 "items": found[first : first + limit],
             }
 
-    def events(self, path: str, version: int) -> Iterator[tuple[str, Object]]:
+    def events(self, path: str, version: int, server: ThreadingHTTPServer) -> Iterator[tuple[str, Object]]:
+        """For a watch that came to `server`: one that comes as it is stopped breaks, too."""
         cuts = self._cuts
         while True:
             with self._happened:
@@ -183,9 +184,9 @@ class ApiServer:
                     yield "ERROR", {"kind": "Status", "code": 410, "message": "too old resource version"}
                     return
                 some = [each for each in self._events if each[0] > version and each[1] == path]
-                if not some:
+                if not some and self._server is server:
                     self._happened.wait()
-                if self._cuts != cuts:
+                if self._cuts != cuts or self._server is not server:
                     return
             for number, _, kind, one in some:
                 version = number
@@ -221,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         with suppress(OSError):
             self.wfile.flush()
-            for kind, one in self.api.events(path, version):
+            for kind, one in self.api.events(path, version, self.server):
                 line = json.dumps({"type": kind, "object": one}).encode() + b"\n"
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line))
                 self.wfile.flush()
