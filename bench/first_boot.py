@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import yaml
@@ -126,7 +126,8 @@ class _Measuring:
 def _a_world() -> Iterator[World]:
     place = places.fresh()
     try:
-        yield World(place, machine.up(place, _say))
+        with closing(World(place, machine.up(place, _say))) as world:
+            yield world
     finally:
         before = {one: signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGTERM)}
         places.remove(place)

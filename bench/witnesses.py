@@ -26,6 +26,7 @@ _EVENT = re.compile(r"(\S+ \S+) \+0000 UTC \S+ (\S+) (\{.*\})")
 _POD = re.compile(r"/pod([0-9a-f-]{36})")
 _PAUSE = 0.01  # seconds between two looks at processes, and so the error of what they tell
 _TICK = os.sysconf("SC_CLK_TCK")
+_AGENT = "urumi-agent"  # in the command line of the one whose children are looked at
 _COMPONENT = "app.kubernetes.io/component"
 
 
@@ -122,7 +123,8 @@ class Runtime:
         return self._roots[container].became if container in self._roots else []
 
     def below(self, container: str, text: str) -> list[Seen]:
-        """The children and grandchildren of its first process with that text in their command line."""
+        """The children and grandchildren of the agent, where it is that container's first process, with that
+        text in their command line."""
         root = self._roots.get(container, _Root())
         return sorted((one for one in root.below.values() if text in one.line), key=lambda one: one.begun)
 
@@ -152,16 +154,18 @@ class Runtime:
                 life.probed.append((at, not event.get("exit_status")))
 
     def _look(self) -> None:
+        """Cheaply: what it costs, the boots that it looks at have not."""
         while not self._ended.wait(_PAUSE):
             for container, first in list(self._pids.items()):
                 root, now = self._roots[container], time.time()
                 line = self._line(first)
                 if line and (not root.became or root.became[-1].line != line):
                     root.became.append(Seen(line, now, now))
-                for child in self._children(first):
-                    self._note_process(root, child, now)
-                    for grandchild in self._children(child):
-                        self._note_process(root, grandchild, now)
+                if _AGENT in line:
+                    for child in self._children(first):
+                        self._note_process(root, child, now)
+                        for grandchild in self._children(child):
+                            self._note_process(root, grandchild, now)
 
     def _note_process(self, root: _Root, process: int, now: float) -> None:
         known = root.below.get(process)
@@ -171,30 +175,27 @@ class Runtime:
             root.below[process] = Seen(line, self._begun(process) or now, now)
 
     def _children(self, process: int) -> list[int]:
-        try:
-            return [
-                int(one) for one in (self._proc / f"{process}/task/{process}/children").read_text().split()
-            ]
-        except OSError:
-            return []
+        return [int(one) for one in self._read(f"{process}/task/{process}/children").split()]
 
     def _line(self, process: int) -> str:
-        try:
-            return (
-                (self._proc / str(process) / "cmdline")
-                .read_bytes()
-                .replace(b"\0", b" ")
-                .decode(errors="replace")
-            )
-        except OSError:
-            return ""
+        return self._read(f"{process}/cmdline").replace(b"\0", b" ").decode(errors="replace")
 
     def _begun(self, process: int) -> float | None:
+        fields = self._read(f"{process}/stat").rpartition(b")")[2].split()
+        return self._boot + int(fields[19]) / _TICK if fields else None
+
+    def _read(self, name: str) -> bytes:
+        """Nothing where the process is gone."""
         try:
-            fields = (self._proc / str(process) / "stat").read_text().rpartition(")")[2].split()
+            file = os.open(f"{self._proc}/{name}", os.O_RDONLY)
         except OSError:
-            return None
-        return self._boot + int(fields[19]) / _TICK
+            return b""
+        try:
+            return os.read(file, 65536)
+        except OSError:
+            return b""
+        finally:
+            os.close(file)
 
 
 def _moment(text: str) -> float:

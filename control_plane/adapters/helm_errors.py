@@ -22,8 +22,8 @@ _UNREACHABLE = re.compile(
 # The authorizer's words: the refusal of an admission names no user.
 _NO_RIGHTS = re.compile(r"is forbidden: User \"")
 _CHART_REFUSED = re.compile(
-    r"values don't meet the specifications|execution error at|template: |parse error|YAML parse"
-    r"|error validating|is invalid:|unknown field|(?:^| )chart (?:.* )?not found|no such file or directory"
+    r"values don't meet the specifications|execution error at|template: |parse error|YAML parse|is invalid:"
+    r"|failed to create typed patch object|(?:^| )chart (?:.* )?not found|no such file or directory"
 )
 
 
@@ -36,7 +36,7 @@ def error_of(code: int, stderr: str) -> PermanentError | TemporaryError:
         return CellUnreachableError(f"helm lacks rights in the cell: install the platform chart ({last})")
     if "exceeded quota" in stderr:
         return PermanentError(f"quota exceeded: {last}")
-    if _UNREACHABLE.search(stderr):  # before the next: nothing is valid where the schema cannot be read
+    if _UNREACHABLE.search(stderr):
         return CellUnreachableError("the cell's API server does not answer to helm")
     if _CHART_REFUSED.search(stderr):
         return PermanentError(f"the chart was refused: {last}")

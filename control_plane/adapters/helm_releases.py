@@ -69,6 +69,9 @@ class HelmReleases:
         output = self._run(
             [
                 "upgrade", "--install", name, self._chart, "--namespace", name,
+                # The server refuses unknown fields and wrong types all the same; Helm would read the
+                # server's schemas before, which takes half of an install's time.
+                "--disable-openapi-validation",
                 "--history-max", _HISTORY, "--timeout", f"{self._seconds}s",
                 "--labels", f"{DIGEST_LABEL}={digest}", "--output", "json", "--values", "-",
             ],

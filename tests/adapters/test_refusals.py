@@ -21,9 +21,9 @@ _PREFIX = "Error: UPGRADE FAILED: "
             PermanentError,
         ),
         (
-            'error validating "": error validating data: failed to download openapi: Get'
-            ' "https://127.0.0.1:6443/openapi/v2": dial tcp 127.0.0.1:6443: connect: connection refused',
-            CellUnreachableError,
+            "failed to create resource: server-side apply failed for object s/x /v1, Kind=ConfigMap: failed"
+            " to create typed patch object (s/x; /v1, Kind=ConfigMap): .dataa: field not declared in schema",
+            PermanentError,
         ),
         ("Kubernetes cluster unreachable: the server is currently unable to handle", CellUnreachableError),
         ('services "web" is forbidden: exceeded quota: plan, requested: services=1', PermanentError),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -40,7 +40,8 @@ def a_world(settings: Mapping[str, str] = SETTINGS) -> Iterator[World]:
     os.environ.pop("DATABASE_URL", None)
     place = places.fresh()
     try:
-        yield World(place, machine.up(place, print))
+        with closing(World(place, machine.up(place, print))) as world:
+            yield world
     finally:
         places.remove(place)
         for name, value in before.items():

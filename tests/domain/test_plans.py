@@ -17,7 +17,7 @@ PACKAGED = plan_file.PACKAGED.read_text()
 def test_the_packaged_file_is_what_the_platform_begins_with() -> None:
     plans = plan_file.read(plan_file.PACKAGED)
     assert set(plans.stores) == {"standard", "business"}
-    assert (STANDARD.quota["limits.cpu"], STANDARD.quota["limits.memory"]) == ("4", "4Gi")
+    assert (STANDARD.quota["limits.cpu"], STANDARD.quota["limits.memory"]) == ("5", "4Gi")
     assert PLANS["business"].holds_volumes_of(STANDARD)
     assert not STANDARD.holds_volumes_of(PLANS["business"])
     assert plans.limits_of("a plan that nobody has") == plans.accounts["standard"]

@@ -15,7 +15,7 @@ final class Pause
     private const SETTLED = 20.0; // between two looks at a store that is ready
 
     private const DATABASE_PORT = 3306;
-    private const SLICE = 100_000; // microseconds
+    private const SLICE = 20_000; // microseconds
 
     private int $failures = 0;
     private ?Reason $last = null;
