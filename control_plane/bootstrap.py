@@ -122,15 +122,14 @@ def api(settings: CreateStoreSettings) -> Api:
     )
     sealer = Sealer(settings.sealing_keys)
     accounts = PostgresAccounts(database, sealer, plans().accounts, wake_seconds=settings.wake_seconds)
-    hostnames = Hostnames(settings.base_domain)
     events = PubSubEvents(settings.pubsub_project_id, settings.pubsub_emulator_host)
     announce = Announce(events)
     identities = OidcIdentities(settings.oidc_issuers)
     return Api(
         Recognise(identities),
         accounts,
-        CreateStore(accounts, announce, hostnames, plans(), settings.cell),
-        ChangeStore(accounts, announce, hostnames, plans()),
+        CreateStore(accounts, announce, Hostnames(settings.base_domain), plans(), settings.new_stores_cell),
+        ChangeStore(accounts, announce, plans()),
         CreateToken(accounts),
         ClaimCredentials(accounts),
         MakeLoginLink(accounts, LoginLinks(json.loads(settings.login_keys))),
@@ -176,7 +175,7 @@ def provision(settings: ProvisionSettings) -> Provision:
         seconds=settings.helm_seconds,
     )
     shutdown.at_shutdown(releases.stop)
-    work = PostgresWork(_database(settings))
+    work = PostgresWork(_database(settings), settings.cell)
     cluster = KubernetesCluster(kubernetes, settings.cell_identity.model_dump(exclude_none=True))
     events = PubSubEvents(settings.pubsub_project_id, settings.pubsub_emulator_host)
     install = Install(
@@ -185,12 +184,11 @@ def provision(settings: ProvisionSettings) -> Provision:
         releases,
         RandomCredentials(),
         PostgresVault(_database(settings), Sealer(settings.sealing_keys)),
-        events,
         plans().stores,
         settings.lease_seconds,
         json.loads(settings.cell_values),
     )
-    return Provision(work, cluster, events, install, settings.lease_seconds)
+    return Provision(work, cluster, events, install, settings.cell, settings.lease_seconds)
 
 
 @cache
@@ -290,7 +288,7 @@ def _record_billing_fact(settings: BillingEventSettings) -> RecordBillingFact:
 
 
 def _bill_store(settings: BillingEventSettings | ReconcileSettings) -> BillStore:
-    return BillStore(plans().stores, Hostnames(settings.base_domain), settings.cell)
+    return BillStore(plans().stores, Hostnames(settings.base_domain), settings.new_stores_cell)
 
 
 @cache

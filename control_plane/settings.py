@@ -116,7 +116,6 @@ class _Common(BaseSettings):
     )
     pubsub_project_id: str
     pubsub_emulator_host: str | None = None  # host:port; only on one machine
-    cell: str = Field(validation_alias="URUMI_CELL")
     wake_seconds: float = Field(30.0, ge=1, le=600, validation_alias="URUMI_WAKE_SECONDS")
     threads: int = Field(8, ge=1, le=64)  # requests served at once by one instance
 
@@ -140,10 +139,16 @@ class _Shared(BaseSettings):
     )
 
 
-class CreateStoreSettings(_Common, _Keys):
+class _NewStores(BaseSettings):
+    # The cell that new stores go to, and the domain that their host names are below. The others stay where
+    # they are, each below the domain that it has.
+    new_stores_cell: str = Field(validation_alias="URUMI_NEW_STORES_CELL", min_length=1)
+    base_domain: str = Field(validation_alias="URUMI_BASE_DOMAIN", min_length=1)
+
+
+class CreateStoreSettings(_Common, _Keys, _NewStores):
     """For `functions/create_store`."""
 
-    base_domain: str = Field(validation_alias="URUMI_BASE_DOMAIN", min_length=1)
     # What signs log-in links: Ed25519 seeds by key id, as JSON; the first signs.
     login_keys: Annotated[str, AfterValidator(_seeds)] = Field(validation_alias="URUMI_LOGIN_KEYS")
     # Who signs the ID tokens that callers may show, as JSON; docs/operating.md has the fields.
@@ -161,7 +166,9 @@ class CreateStoreSettings(_Common, _Keys):
 
 
 class _Cell(BaseSettings):
-    # How this function gets to its cell: exactly one of the two.
+    # The cell that this function looks after.
+    cell: str = Field(validation_alias="URUMI_CELL", min_length=1)
+    # How it gets there: exactly one of the two.
     kubeconfig: str | None = None
     # A cluster of Google's, by its DNS-based endpoint; entered as the process's own Google account.
     cell_endpoint: Annotated[str, AfterValidator(_api_server)] | None = Field(
@@ -196,18 +203,16 @@ class ProvisionSettings(_Common, _Keys, _Shared, _Cell):
     cell_identity: CellIdentity = Field(validation_alias="URUMI_CELL_IDENTITY")
 
 
-class ReconcileSettings(_Common, _Shared, _Cell):
+class ReconcileSettings(_Common, _Shared, _Cell, _NewStores):
     """For `functions/reconcile`."""
 
     lease_seconds: float = Field(30.0, ge=2, le=300, validation_alias="URUMI_LEASE_SECONDS")
     pass_seconds: float = Field(50.0, gt=0, le=540, validation_alias="URUMI_PASS_SECONDS")
-    base_domain: str = Field(validation_alias="URUMI_BASE_DOMAIN", min_length=1)
 
 
-class BillingEventSettings(_Common):
+class BillingEventSettings(_Common, _NewStores):
     """For `functions/billing_event`."""
 
-    base_domain: str = Field(validation_alias="URUMI_BASE_DOMAIN", min_length=1)
     # What Stripe signs its calls with; without it there is no webhook here.
     stripe_webhook_secret: str | None = Field(
         None, validation_alias="URUMI_STRIPE_WEBHOOK_SECRET", min_length=1

@@ -39,10 +39,15 @@ def _ago(moment: str) -> str:
     return f"CAST(extract(epoch FROM {_NOW} - {moment}) AS float)"
 
 
+_HERE = "cell = (SELECT id FROM cells WHERE name = :cell)"
+# A store of another cell is for the doctor of that one to tell of.
+_NOT_ELSEWHERE = f"NOT EXISTS (SELECT FROM stores e WHERE e.id = store_id AND NOT e.{_HERE})"
+
+
 def _rows(which: str) -> TextClause:
     return text(f"""
-SELECT s.id, s.state, s.reason, s.generation, s.applied_generation, s.observed_generation, s.plan,
-    s.made_with, {RUNS} AS runs,
+SELECT s.id, s.{_HERE} AS here, s.state, s.reason, s.generation, s.applied_generation,
+    s.observed_generation, s.plan, s.made_with, {RUNS} AS runs,
     s.release_revision, s.release_digest, s.credentials_uid, s.failures, s.lease_token,
     {_ago("greatest(s.next_attempt_at, s.quiet_until, s.lease_until)")} AS idle,
     {_ago("s.deadline_at")} AS overdue, {_ago("s.updated_at")} AS settled,
@@ -65,7 +70,7 @@ ORDER BY s.id
 """)
 
 
-_PAGE = _rows("cell = :cell AND id > :after ORDER BY id LIMIT :limit")
+_PAGE = _rows(f"{_HERE} AND id > :after ORDER BY id LIMIT :limit")
 _THESE = _rows(f"id = ANY({_IDS})")
 
 # An entry's token must be that of the newest attempt that had begun by then.
@@ -113,7 +118,7 @@ SELECT pass_token AS token, COALESCE(pass_until > clock_timestamp(), FALSE) AS r
 FROM cells WHERE name = :cell
 """)
 _CELL = text(f"""
-SELECT c.id, {_ago("c.seen_at")} AS unseen, (SELECT count(*) FROM stores s WHERE s.cell = c.id) AS stores
+SELECT {_ago("c.seen_at")} AS unseen, (SELECT count(*) FROM stores s WHERE s.cell = c.id) AS stores
 FROM cells c WHERE c.name = :cell
 """)
 _ANNOUNCEMENTS = text(f"""
@@ -121,7 +126,7 @@ WITH said AS (
     SELECT store_id, max({_ago("created_at")}) FILTER (WHERE published_at IS NULL) AS waiting,
         count(*) FILTER (WHERE created_at > {_NOW} - interval '1 hour') AS lately,
         bool_or(generation <> {OF_AN_ORPHAN}) AS meant
-    FROM outbox WHERE {_WANTED.format("store_id")} GROUP BY store_id
+    FROM outbox WHERE {_WANTED.format("store_id")} AND {_NOT_ELSEWHERE} GROUP BY store_id
 ), told AS (
     SELECT store_id, COALESCE(waiting, 0) AS waiting, lately,
         meant AND NOT EXISTS (SELECT FROM stores WHERE id = store_id) AS unknown
@@ -133,7 +138,7 @@ _LETTERS = text(f"""
 SELECT source || ' ' || message_id AS subject, store_id, kind = 'unknown-store' AS unknown_store, deliveries,
     EXISTS (SELECT FROM stores WHERE id = store_id) AS recorded
 FROM dead_letters
-WHERE answer IS NULL AND (store_id IS NULL OR {_WANTED.format("store_id")})
+WHERE answer IS NULL AND (store_id IS NULL OR {_WANTED.format("store_id")}) AND {_NOT_ELSEWHERE}
     AND (kind = 'unknown-store' OR deliveries > :deliveries)
 ORDER BY parked_at LIMIT :most
 """)
@@ -165,8 +170,8 @@ class PostgresExamination:
         cell = self._one(_CELL, {"cell": self._cell})
         if cell is None:
             raise LookupError(f"the cell {self._cell!r} is not registered")
-        asked: dict[str, Any] = {"ids": _array(store_ids), "most": _MOST}
-        told = {**asked, "accepted": _array(accepted)}
+        told: dict[str, Any] = {"ids": _array(store_ids), "most": _MOST, "accepted": _array(accepted)}
+        asked: dict[str, Any] = {"ids": _array(store_ids), "most": _MOST, "cell": self._cell}
         said = {**asked, "waiting": self._limits["waiting"], "lately": self._limits["lately"]}
         parked = {**asked, "deliveries": self._limits["deliveries"]}
         return Ledger(
@@ -189,12 +194,12 @@ class PostgresExamination:
         """See the port."""
         if store_ids is not None:
             for start in range(0, len(store_ids), PAGE):
-                asked = {"ids": _array(store_ids[start : start + PAGE])}
+                asked = {"ids": _array(store_ids[start : start + PAGE]), "cell": self._cell}
                 yield [_row_of(row) for row in self._rows(_THESE, asked)]
             return
-        cell, after = self._one(_CELL, {"cell": self._cell}), UUID(int=0)
-        while cell:
-            page = self._rows(_PAGE, {"cell": cell["id"], "after": after, "limit": PAGE})
+        after = UUID(int=0)
+        while True:
+            page = self._rows(_PAGE, {"cell": self._cell, "after": after, "limit": PAGE})
             if page:
                 yield [_row_of(row) for row in page]
             if len(page) < PAGE:

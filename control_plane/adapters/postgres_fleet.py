@@ -98,7 +98,7 @@ WITH pass AS (
         deadline_at = CASE WHEN v.to_state IN ('READY', 'SUSPENDED') THEN NULL ELSE deadline_at END,
         updated_at = CASE v.to_state WHEN v.from_state THEN updated_at ELSE clock_timestamp() END
     FROM verdict v
-    WHERE stores.id = v.id AND stores.state = v.from_state
+    WHERE stores.id = v.id AND stores.cell = :cell AND stores.state = v.from_state
         AND stores.generation = v.generation AND stores.applied_generation = v.generation
     RETURNING stores.id, stores.state, stores.generation, stores.reason, v.from_state
 ), audited AS ({AUDIT_CHANGED} RETURNING 1)

@@ -10,10 +10,12 @@ from sqlalchemy.engine import RowMapping
 
 from control_plane.adapters.postgres_database import Database
 from control_plane.domain.store_events import StoreEvent, StoreEventData
+from control_plane.ports.fleet import PassLease
 
 _UNTOLD = text("""
-SELECT id, position, store_id, account_id, generation, type, reason, at FROM store_events
-WHERE published_at IS NULL ORDER BY position LIMIT :limit
+SELECT e.id, position, store_id, account_id, e.generation, type, e.reason, at
+FROM store_events e JOIN stores ON stores.id = store_id
+WHERE published_at IS NULL AND cell = :cell ORDER BY position LIMIT :limit
 """)
 _MARK = text("""
 UPDATE store_events SET published_at = clock_timestamp()
@@ -27,9 +29,10 @@ class PostgresStoreEvents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def untold(self, *, limit: int) -> Sequence[StoreEvent]:
+    def untold(self, lease: PassLease, *, limit: int) -> Sequence[StoreEvent]:
         """See the port."""
-        return [_event(row) for row in self._database.rows(_UNTOLD, {"limit": limit})]
+        rows = self._database.rows(_UNTOLD, {"cell": lease.cell, "limit": limit})
+        return [_event(row) for row in rows]
 
     def mark_told(self, ids: Iterable[UUID]) -> None:
         """See the port."""

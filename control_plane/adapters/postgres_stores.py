@@ -125,7 +125,7 @@ WITH changed AS (
 ), announced AS (
     INSERT INTO outbox (id, store_id, generation) SELECT :announcement, id, generation FROM changed
 ), audited AS ({AUDIT_CHANGED})
-SELECT * FROM changed
+SELECT changed.*, cells.name AS cell_name FROM changed JOIN cells ON cells.id = changed.cell
 """)
 
 
@@ -157,7 +157,8 @@ class PostgresStores:
             raise _taken(error, order.name, order.hostname) or error from error
         if row:
             store = store_of(row)
-            return Accepted(store, Announcement(announcement, StoreIntent(store.id, store.generation)))
+            intent = StoreIntent(store.id, store.generation)
+            return Accepted(store, Announcement(announcement, intent, order.cell))
         return self._known(order, key) or self._refused(order, most)
 
     def _known(self, order: NewStore, key: IdempotencyKey | None) -> Accepted | None:
@@ -250,7 +251,8 @@ class PostgresStores:
         if changed is None:
             raise not_found(store_id)
         store = store_of(changed)
-        return Accepted(store, Announcement(announcement, StoreIntent(store.id, store.generation)))
+        intent = StoreIntent(store.id, store.generation)
+        return Accepted(store, Announcement(announcement, intent, changed["cell_name"]))
 
 
 def _paying_of(row: RowMapping) -> Paying:

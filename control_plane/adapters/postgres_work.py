@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from control_plane.adapters.postgres_database import Database
 from control_plane.adapters.postgres_rows import STORE_COLUMNS, audit_changed, store_of
-from control_plane.domain.errors import LeaseLostError, UnknownStoreError
+from control_plane.domain.errors import ElsewhereError, LeaseLostError, UnknownStoreError
 from control_plane.domain.events import INTENTS, StoreIntent
 from control_plane.domain.store import BEGINS, Actor, Lease
 from control_plane.ports.work import Leased
@@ -30,7 +30,8 @@ _NEW_COLUMNS = ", ".join(f"stores.{column}" for column in STORE_COLUMNS.split(",
 # never let go of belonged to a worker that died: that is a failure of its attempt.
 _TAKE = text(f"""
 WITH before AS (
-    SELECT id AS before_id, lease_until AS free_since FROM stores WHERE id = :id FOR UPDATE
+    SELECT id AS before_id, lease_until AS free_since FROM stores
+    WHERE id = :id AND cell = (SELECT id FROM cells WHERE name = :cell) FOR UPDATE
 ), taken AS (
     UPDATE stores SET lease_holder = :holder, lease_until = {_IN}, lease_token = lease_token + 1,
         failures = failures + CAST(lease_holder IS NOT NULL AS integer)
@@ -44,7 +45,7 @@ WITH before AS (
 )
 SELECT * FROM taken
 """)
-_EXISTS = text("SELECT 1 FROM stores WHERE id = :id")
+_CELL_OF = text("SELECT cells.name FROM stores JOIN cells ON cells.id = stores.cell WHERE stores.id = :id")
 _RENEW = text(f"UPDATE stores SET lease_until = {_IN} WHERE {_HELD} RETURNING 1")
 _CREDENTIALS = text(f"""
 UPDATE stores SET credentials_uid = COALESCE(credentials_uid, :uid) WHERE {_HELD} RETURNING credentials_uid
@@ -111,18 +112,23 @@ RETURNING {STORE_COLUMNS}, generation <> :generation AS moved_on
 class PostgresWork:
     """The `Work` port."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, cell: str) -> None:
         self._database = database
+        self._cell = cell
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
 
     def take(self, store_id: UUID, *, seconds: float) -> Leased | None:
         """See the port."""
         ends = time.monotonic() + seconds
-        row = self._database.one(_TAKE, {"id": store_id, "holder": self._holder, "seconds": float(seconds)})
+        asked = {"id": store_id, "cell": self._cell, "holder": self._holder, "seconds": float(seconds)}
+        row = self._database.one(_TAKE, asked)
         if row:
             return Leased(store_of(row), Lease(store_id, row["lease_token"], ends))
-        if not self._database.one(_EXISTS, {"id": store_id}):
+        there = self._database.one(_CELL_OF, {"id": store_id})
+        if there is None:
             raise UnknownStoreError(f"no store has the id {store_id}")
+        if there["name"] != self._cell:
+            raise ElsewhereError(f"the store {store_id} is in the cell {there['name']}")
         return None
 
     def renew(self, lease: Lease, *, seconds: float) -> Lease:

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -16,8 +17,9 @@ from uuid import UUID
 import structlog
 
 from control_plane.domain.dead_letters import Message
-from control_plane.domain.events import INTENTS, StoreIntent
+from control_plane.domain.events import CELL, INTENTS
 from control_plane.domain.store_events import TOPIC, StoreEvent
+from control_plane.ports.messages import Announcement
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient
@@ -28,6 +30,15 @@ ROLLOUTS = "rollouts"
 _WAKE_SECONDS = 1.0
 # Without this a broker that was away for a while is not tried again for up to two minutes.
 CHANNEL_OPTIONS = [("grpc.max_reconnect_backoff_ms", 1000)]
+
+
+@dataclass(frozen=True)
+class _Message:
+    """What is published, in Pub/Sub's own words."""
+
+    data: bytes
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    ordering_key: str = ""
 
 
 class PubSubEvents:
@@ -55,17 +66,18 @@ class PubSubEvents:
             channel = PublisherGrpcTransport.create_channel(options=CHANNEL_OPTIONS)
         return PublisherClient(transport=PublisherGrpcTransport(channel=channel))
 
-    def announce(self, intents: Sequence[StoreIntent], *, timeout: float) -> bool:
+    def announce(self, said: Sequence[Announcement], *, timeout: float) -> bool:
         """See the port."""
-        return self._publish(INTENTS, [intent.encode() for intent in intents], timeout)
+        messages = [_Message(each.intent.encode(), {CELL: each.cell}) for each in said]
+        return self._publish(INTENTS, messages, timeout)
 
-    def rollout_started(self) -> None:
+    def rollout_started(self, cell: str) -> None:
         """See the port."""
-        self._publish(ROLLOUTS, [b"{}"], _WAKE_SECONDS)
+        self._publish(ROLLOUTS, [_Message(b"{}", {CELL: cell})], _WAKE_SECONDS)
 
     def publish_again(self, topic: str, body: bytes, *, timeout: float) -> bool:
-        """See the port."""
-        return self._publish(topic, [body], timeout)
+        """See the port. For no cell: nobody knows whose it is, so that it goes to all."""
+        return self._publish(topic, [_Message(body)], timeout)
 
     def tell(self, events: Sequence[StoreEvent], *, timeout: float) -> Sequence[StoreEvent]:
         """See the port. A request may have one ordering key only, so each store's go on their own."""
@@ -75,20 +87,22 @@ class PubSubEvents:
             of_stores[event.subject].append(event)
         taken: list[StoreEvent] = []
         for store_id, of_store in of_stores.items():
-            bodies = [event.model_dump_json().encode() for event in of_store]
+            messages = [
+                _Message(event.model_dump_json().encode(), ordering_key=str(store_id)) for event in of_store
+            ]
             left = until - time.monotonic()
-            if left <= 0 or not self._publish(TOPIC, bodies, left, str(store_id)):
+            if left <= 0 or not self._publish(TOPIC, messages, left):
                 break
             taken += of_store
         return taken
 
-    def _publish(self, topic: str, bodies: Sequence[bytes], timeout: float, ordering_key: str = "") -> bool:
+    def _publish(self, topic: str, messages: Sequence[_Message], timeout: float) -> bool:
         from google.pubsub_v1 import PubsubMessage  # noqa: PLC0415
 
         try:
             self._publisher.publish(
                 topic=f"projects/{self._project}/topics/{topic}",
-                messages=[PubsubMessage(data=body, ordering_key=ordering_key) for body in bodies],
+                messages=[PubsubMessage(vars(each)) for each in messages],
                 timeout=timeout,
                 retry=None,
             )

@@ -39,6 +39,10 @@ class UnknownStoreError(PermanentError):
     """A message names a store that has no row."""
 
 
+class ElsewhereError(Exception):
+    """The store is in another cell, whose functions look after it: not ours to touch."""
+
+
 class MalformedMessageError(PermanentError):
     """A message that cannot be read as an intent, now or ever."""
 

@@ -11,6 +11,7 @@ from control_plane.domain.errors import MalformedMessageError
 INTENTS = "store-intents"  # the topic
 SCHEMA_VERSION = 1
 OF_AN_ORPHAN = 0  # the generation where a namespace is meant that has no store
+CELL = "cell"  # the attribute that names the cell which a message is for
 
 
 @dataclass(frozen=True)

@@ -110,11 +110,12 @@ class Rename(_OfCustomer):
 
 @dataclass(frozen=True)
 class Move(_OfCustomer):
-    """Another name and host name. The one before leads to the new one for a while."""
+    """Another name and host name, below the same domain: its cell's. The one before leads to the new one for
+    a while."""
 
     verb: ClassVar[Verb] = Verb.MOVE
     name: str
-    hostname: str
+    label: str  # of the new host name, its first
 
     def __call__(self, store: Store, now: datetime) -> Store:
         """See `Asked`."""
@@ -124,7 +125,7 @@ class Move(_OfCustomer):
             self.verb,
             store,
             name=self.name,
-            hostname=self.hostname,
+            hostname=f"{self.label}.{store.domain}",
             former_hostname=store.hostname,
             former_until=now + timedelta(days=FORMER_HOSTNAME_DAYS),
         )

@@ -123,6 +123,11 @@ class Store:
         return self.desired is Desired.RUNNING and not self.holds and self.removal_at is None
 
     @property
+    def domain(self) -> str:
+        """What its host names are below: its cell's domain, maybe with a port."""
+        return self.hostname.partition(".")[2]
+
+    @property
     def address(self) -> str:
         """Where a shopper finds the store."""
         return f"http://{self.hostname}"

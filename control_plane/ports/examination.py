@@ -26,10 +26,13 @@ class Passes:
 
 
 class DatabaseExamination(Protocol):
-    """The database, as an operator reads it. Raises DatabaseUnavailableError, also for lack of time."""
+    """The database, as an operator of one cell reads it. Raises DatabaseUnavailableError, also for lack of
+    time."""
 
     def ledger(self, store_ids: Sequence[UUID] | None, accepted: Sequence[UUID]) -> Ledger:
-        """What it says about all stores together; of these stores alone where some are named.
+        """What it says about all stores of the cell together; of these alone where some are named.
+
+        What belongs to no store that it knows is in it, too.
 
         `accepted` are stores of which somebody was told that they are accepted.
         """

@@ -53,7 +53,7 @@ class Fleet(Protocol):
         """The rows of these stores, or of all that should be in the cluster now."""
 
     def record(self, lease: PassLease, verdicts: Sequence[Verdict], actor: Actor) -> int:
-        """Write each verdict whose row is still as it was judged; returns how many were.
+        """Write each verdict whose row is of the cell and still as it was judged; returns how many were.
 
         Raises LeaseLostError, and writes none, when the pass lease has ended or was taken over: what
         was seen under it may be hours old.

@@ -7,13 +7,14 @@ from typing import Protocol
 from uuid import UUID
 
 from control_plane.domain.store_events import StoreEvent
+from control_plane.ports.fleet import PassLease
 
 
 class StoreEvents(Protocol):
     """What the database has written down of it."""
 
-    def untold(self, *, limit: int) -> Sequence[StoreEvent]:
-        """What was not published yet, oldest first."""
+    def untold(self, lease: PassLease, *, limit: int) -> Sequence[StoreEvent]:
+        """What was not published yet of the stores of the pass's cell, oldest first."""
 
     def mark_told(self, ids: Iterable[UUID]) -> None:
         """Tick them off."""

@@ -18,7 +18,7 @@ class Leased:
 
 
 class Work(Protocol):
-    """The rows as a worker sees them. Every write carries the lease's token and raises
+    """The rows of one cell, as a worker sees them. Every write carries the lease's token and raises
     LeaseLostError when the lease has ended or was taken over. A write about a generation
     that is no longer the newest changes nothing: `finish` hands out the newest."""
 
@@ -26,7 +26,7 @@ class Work(Protocol):
         """Take the lease if there is something to do; None when there is not or another has it.
 
         Each time is an attempt on record. A predecessor that died with the lease in its hand
-        counts as one failure. Raises UnknownStoreError.
+        counts as one failure. Raises UnknownStoreError, and ElsewhereError for a store of another cell.
         """
 
     def renew(self, lease: Lease, *, seconds: float) -> Lease:

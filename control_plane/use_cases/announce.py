@@ -30,7 +30,7 @@ class Announce:
         if announcement is None:
             return accepted.store
         try:
-            self.events.announce([announcement.intent], timeout=PUBLISH_SECONDS)
+            self.events.announce([announcement], timeout=PUBLISH_SECONDS)
         except Exception:  # nothing that happens now may turn the 202 into an error
             store_id = str(accepted.store.id)
             log.warning("announcement_left_to_the_next_pass", store_id=store_id, exc_info=True)

@@ -29,7 +29,7 @@ from control_plane.domain.plans import Plans
 from control_plane.domain.store import Hold, Store
 from control_plane.ports.customers import Accounts, Shown
 from control_plane.use_cases.announce import Announce
-from control_plane.use_cases.hostnames import TRIES, Hostnames
+from control_plane.use_cases.hostnames import TRIES, draw_label
 
 # What a caller must be allowed to; all others take WRITE.
 _NEEDS = {Verb.RETRY: Scope.RETRY, Verb.RESET_PASSWORD: Scope.CREDENTIALS}
@@ -41,7 +41,6 @@ class ChangeStore:
 
     accounts: Accounts
     announce: Announce
-    hostnames: Hostnames
     plans: Plans
 
     def __call__(
@@ -73,7 +72,7 @@ class ChangeStore:
     def _asked(self, verb: Verb, given: str, by: Hold) -> Asked:
         makes: Mapping[Verb, Callable[[], Asked]] = {
             Verb.RENAME: lambda: Rename(given),
-            Verb.MOVE: lambda: Move(given, self.hostnames.draw(given)),
+            Verb.MOVE: lambda: Move(given, draw_label(given)),
             Verb.CHANGE_PLAN: lambda: ChangePlan(given, self.plans.stores, by),
             Verb.RESET_PASSWORD: ResetPassword,
             Verb.SUSPEND: lambda: Suspend(by),

@@ -13,7 +13,6 @@ from control_plane.domain.errors import CredentialsLostError, PermanentError
 from control_plane.domain.plans import Plan
 from control_plane.domain.store import Actor, Lease
 from control_plane.ports.cell import Cluster, Credentials, Releases, Secret
-from control_plane.ports.messages import Events
 from control_plane.ports.work import Leased, Vault, Work
 
 log = structlog.get_logger()
@@ -49,7 +48,6 @@ class Install:
     releases: Releases
     credentials: Credentials
     vault: Vault
-    events: Events
     plans: Mapping[str, Plan]
     lease_seconds: float = LEASE_SECONDS
     cell_values: Mapping[str, Any] = field(default_factory=dict)  # what all stores of the cell share
@@ -76,7 +74,6 @@ class Install:
         if store.admin_number > FIRST:
             reset = self.cluster.ensure_reset_password(store, sealed, self._renewed(leased))
         self._release(leased, plan, secret, reset, actor)
-        self.events.rollout_started()
 
     def _release(self, leased: Leased, plan: Plan, secret: Secret, reset: str, actor: Actor) -> None:
         store = leased.store

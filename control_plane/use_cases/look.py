@@ -96,12 +96,14 @@ class Look:
         strangers = _Strangers(self.database, self.plans, seen)
         for page in self.database.rows(ids):
             rows = {row.id: row for row in page}
-            histories = [*judge_steps(self.database.steps(list(rows)))]
-            histories += judge_attempts(self.database.attempts(list(rows)))
+            ours = [row.id for row in page if row.here]  # of the others, their own cell's doctor tells
+            histories = [*judge_steps(self.database.steps(ours))]
+            histories += judge_attempts(self.database.attempts(ours))
             for each in histories:
                 seen.note([each], rows[each.store_id] if each.store_id else None)
             for row in page:
-                seen.note(judge_row(row, self.limits), row)
+                if row.here:
+                    seen.note(judge_row(row, self.limits), row)
                 for stranger in cell.before(row.id):
                     strangers.add(stranger)
                 if there := cell.of(row.id):

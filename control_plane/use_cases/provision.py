@@ -10,6 +10,7 @@ import structlog
 
 from control_plane.domain.errors import (
     CellUnreachableError,
+    ElsewhereError,
     LeaseLostError,
     MisconfiguredError,
     PermanentError,
@@ -36,12 +37,14 @@ class Provision:
     cluster: Cluster
     events: Events
     install: Install
+    cell: str
     lease_seconds: float = LEASE_SECONDS
 
     def __call__(self, store_id: UUID, *, cause: str) -> None:
         """Work on the store until its newest intent is in the cluster, or why it is not is in its row.
 
-        Does nothing where there is nothing to do, or where another worker has the lease.
+        Does nothing where there is nothing to do, where another worker has the lease, or where the store is
+        in another cell, whose passes have it announced until somebody there has taken it up.
         Raises UnknownStoreError, and whatever nobody expected (after counting it).
         """
         actor = Actor("provision", cause)
@@ -53,6 +56,8 @@ class Provision:
                 leased = self.work.finish(leased, seconds=self.lease_seconds)
         except LeaseLostError:
             log.warning("lease_lost", store_id=str(store_id))
+        except ElsewhereError as error:
+            log.warning("store_of_another_cell", store_id=str(store_id), reason=str(error))
         if unforeseen:
             raise unforeseen
 
@@ -67,6 +72,7 @@ class Provision:
                 self.work.fail(leased, store.reason or f"its worker died {store.failures} times", actor)
             else:
                 self.install(leased, actor)
+                self.events.rollout_started(self.cell)
         except CellUnreachableError as error:
             logger.warning("cell_unreachable", error=str(error))
             self._postpone(
@@ -105,7 +111,7 @@ class Provision:
         lease = self.work.renew(leased.lease, seconds=self.lease_seconds)
         self.cluster.remove_namespace(leased.store, lease)
         self.work.record_removal(leased, actor)
-        self.events.rollout_started()
+        self.events.rollout_started(self.cell)
 
     def _postpone(
         self, leased: Leased, reason: str, seconds: float, actor: Actor, *, counted: bool = True

@@ -1,8 +1,9 @@
 """One pass over a cell: relay, judge, watch what is in motion, give up what is overdue.
 
-Woken every minute, and by provision when it has put something in motion. One pass at a
+Woken every minute, and by provision when it has put something in motion. One pass of a cell at a
 time: its verdicts are written only under its lease, and only to rows that are still as they were
-judged, so that a pass which was stopped and goes on does no harm.
+judged, so that a pass which was stopped and goes on does no harm. Passes of several cells run side by
+side: what is no cell's own (billing's deadlines, dead letters, cleaning) each of them does, a row at a time.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class _Pass:
                 self._give_up_overdue(lease)
                 if lease.watermark is None:
                     self._find_orphans(lease, changes)
-                self._tell()
+                self._tell(lease)
                 return changes.watermark
         except CellUnreachableError as error:
             log.warning("cell_unreachable", error=str(error))
@@ -172,11 +173,11 @@ class _Pass:
             log.warning("relay_failed", error=str(error))
         else:
             self.summary = replace(self.summary, published=self.summary.published + published)
-        self._tell()
+        self._tell(lease)
 
-    def _tell(self) -> None:
+    def _tell(self, lease: PassLease) -> None:
         try:
-            self._parts.tell()
+            self._parts.tell(lease)
         except TemporaryError as error:
             log.warning("events_not_told", error=str(error))
 

@@ -23,16 +23,14 @@ class RelayOutbox:
     wake_seconds: float = WAKE_SECONDS
 
     def __call__(self, lease: PassLease) -> int:
-        """Wake what is due and publish what nobody has taken up; returns how many the broker took.
+        """Wake what is due in the cell, publish what nobody has taken up; returns how many the broker took.
 
         A broker that does not answer costs one time limit, and nothing is lost.
         """
-        waiting = self.outbox.unpublished(older_than=_DIRECT_SECONDS, limit=_BATCH)
+        waiting = self.outbox.unpublished(lease, older_than=_DIRECT_SECONDS, limit=_BATCH)
         # After it: what that has ticked off can be woken in this pass.
         self.fleet.wake_due(lease, every=self.wake_seconds, limit=_BATCH)
-        if not waiting or not self.events.announce(
-            [each.intent for each in waiting], timeout=_PUBLISH_SECONDS
-        ):
+        if not waiting or not self.events.announce(waiting, timeout=_PUBLISH_SECONDS):
             return 0
         self.outbox.mark_published([each.id for each in waiting])
         return len(waiting)

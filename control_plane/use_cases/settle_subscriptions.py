@@ -21,7 +21,7 @@ _POSTPONED_SECONDS = 600.0  # what goes wrong is left alone for so long, and hol
 
 @dataclass(frozen=True)
 class SettleSubscriptions:
-    """The verb, with what it needs. What it records is announced by the relay of the pass."""
+    """The verb, with what it needs. What it records the relay announces: that of the store's cell."""
 
     billing: Billing
     bill: BillStore

@@ -20,6 +20,7 @@ from dev.machine.place import CHECKOUT, Place
 from dev.machine.serving import Command, port_of, serve
 from dev.machine.waiting import http_status
 
+CELL = "local"  # the one that there is
 BASE_DOMAIN = "localhost"  # every name below it is this machine, in browsers too
 PROVISION = {"kind": "ServiceAccount", "name": "provision", "namespace": "urumi-system"}
 # How long leases last and how soon what was lost is said again: handed on where they are set.
@@ -89,10 +90,13 @@ def answers(port: int) -> bool:
 
 def settings(name: str, around: Surroundings) -> dict[str, str]:
     """The settings of one function: what all have, and its own."""
-    shops = {"URUMI_BASE_DOMAIN": f"{BASE_DOMAIN}:{around.cluster.front_door}"}
+    shops = {
+        "URUMI_NEW_STORES_CELL": CELL,
+        "URUMI_BASE_DOMAIN": f"{BASE_DOMAIN}:{around.cluster.front_door}",
+    }
     billing = {**shops, **{each: os.environ[each] for each in STRIPE_SETTINGS if os.environ.get(each)}}
     stores = {"login": {"keys": around.keys.public}, **around.cluster.values}
-    shared = {"URUMI_CELL_VALUES": json.dumps(stores)}
+    shared = {"URUMI_CELL": CELL, "URUMI_CELL_VALUES": json.dumps(stores)}
     own = {
         "create_store": lambda: {
             **shops,
@@ -116,7 +120,6 @@ def settings(name: str, around: Surroundings) -> dict[str, str]:
         "DATABASE_URL": around.database_urls["billing_event" if name == WEBHOOK.name else name],
         "PUBSUB_PROJECT_ID": topics.PROJECT,
         "PUBSUB_EMULATOR_HOST": around.emulator,
-        "URUMI_CELL": "local",
         **own[name](),
         **{each: os.environ[each] for each in (*PATIENCE_SETTINGS, "URUMI_PLANS") if each in os.environ},
     }

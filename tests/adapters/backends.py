@@ -35,7 +35,7 @@ from control_plane.ports.billing import SubscriptionRow
 from control_plane.ports.cleaning import Cleaning
 from control_plane.ports.customers import Accepted, Accounts, IdempotencyKey, Looked, Page, Stores
 from control_plane.ports.dead_letters import DeadLetters, Parking
-from control_plane.ports.fleet import Fleet
+from control_plane.ports.fleet import Fleet, PassLease
 from control_plane.ports.messages import Outbox
 from control_plane.ports.orphans import OrphanDesk, OrphanRecords, OrphanWork
 from control_plane.ports.people import Departures
@@ -77,6 +77,12 @@ class Backend(Protocol):
     departures: Departures
     terms: Terms
     store_events: StoreEvents
+
+    def work_of(self, cell: str) -> Work:
+        """What provision of that cell works with."""
+
+    def cell(self, name: str) -> UUID:
+        """The id of a cell."""
 
     def let_in(
         self,
@@ -181,7 +187,7 @@ class FakeBackend:
         self.accounts: Accounts = FakeAccounts(self.tables)
         self.stores = EachItsOwn(self)
         self.outbox: Outbox = FakeOutbox(self.tables)
-        self.work: Work = FakeWork(self.tables)
+        self.work = self.work_of(CELL)
         self.vault: Vault = FakeVault(self.tables)
         self.fleet: Fleet = FakeFleet(self.tables)
         self.parking: Parking = FakeParking(self.tables)
@@ -194,6 +200,14 @@ class FakeBackend:
         self.departures: Departures = FakeDepartures(self.tables)
         self.terms: Terms = FakeTerms(self.tables)
         self.store_events: StoreEvents = FakeStoreEvents(self.tables)
+
+    def work_of(self, cell: str) -> Work:
+        """See the protocol."""
+        return FakeWork(self.tables, cell)
+
+    def cell(self, name: str) -> UUID:
+        """See the protocol."""
+        return self.tables.cells[name].id
 
     def let_in(
         self,
@@ -248,6 +262,11 @@ class FakeBackend:
         return [account for (_, theirs), account in self.tables.links.items() if theirs == customer]
 
 
+def pass_over(backend: Backend, cell: str = CELL) -> PassLease:
+    """A pass that was not begun, for what asks only which cell it is of."""
+    return PassLease(backend.cell(cell), 0, None)
+
+
 def judged(backend: Backend, verdicts: Sequence[Verdict], actor: Actor) -> int:
     """What a pass of its own writes of them."""
     lease = backend.fleet.begin_pass(CELL, seconds=30.0, full_every=600.0)
@@ -299,7 +318,7 @@ class PostgresBackend:
         reconcile, operator = self.functions["reconcile"], self.functions["operator"]
         self.accounts: Accounts = PostgresAccounts(create_store, SEALER, LIMITS)
         self.stores = EachItsOwn(self)
-        self.work: Work = PostgresWork(provision)
+        self.work = self.work_of(CELL)
         self.vault: Vault = PostgresVault(provision, SEALER)
         self.parking: Parking = PostgresParking(provision)
         self.fleet: Fleet = PostgresFleet(reconcile)
@@ -315,6 +334,15 @@ class PostgresBackend:
         self.back_door: pg8000.native.Connection = database.connect(url)
         self.back_door.run("SET session_replication_role = replica")  # its writes meet no trigger
         self.back_door.run("INSERT INTO cells (id, name) VALUES (gen_random_uuid(), 'other')")
+
+    def work_of(self, cell: str) -> Work:
+        """See the protocol."""
+        return PostgresWork(self.functions["provision"], cell)
+
+    def cell(self, name: str) -> UUID:
+        """See the protocol."""
+        ((found,),) = self.back_door.run("SELECT id FROM cells WHERE name = :name", name=name)
+        return UUID(str(found))
 
     def let_in(
         self,

@@ -551,7 +551,7 @@ class TestFunctions:
             "DATABASE_URL": postgres.logins(database_url)["billing_event"],
             "PUBSUB_PROJECT_ID": "p",
             "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",
-            "URUMI_CELL": CELL,
+            "URUMI_NEW_STORES_CELL": CELL,
             "URUMI_BASE_DOMAIN": BASE_DOMAIN,
             "URUMI_STRIPE_WEBHOOK_SECRET": "whsec_x",
         }

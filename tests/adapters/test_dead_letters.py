@@ -28,7 +28,7 @@ from control_plane.domain.people import ONE_TIME_LIFE, SESSION_LIFE, OnceShown
 from control_plane.domain.store import StoreState
 from control_plane.ports.customers import IdempotencyKey
 from control_plane.use_cases.create_token import digest_of
-from tests.adapters.backends import Backend, PostgresBackend
+from tests.adapters.backends import Backend, PostgresBackend, pass_over
 from tests.builders import ACTOR, CUSTOMER, a_new_store
 
 OPERATOR = Operator("anna@desk", "looked at it")
@@ -231,7 +231,9 @@ def everything(backend: Backend) -> UUID:
     key = IdempotencyKey(uuid4().hex, "digest")
     accepted = backend.stores.add(a_new_store(), key, ACTOR)
     backend.outbox.mark_published([accepted.announcement.id])
-    backend.store_events.mark_told([each.id for each in backend.store_events.untold(limit=9)])
+    backend.store_events.mark_told(
+        [each.id for each in backend.store_events.untold(pass_over(backend), limit=9)]
+    )
     leased = backend.work.take(accepted.store.id, seconds=30)
     assert leased
     backend.vault.keep(leased, 1, "a password")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
@@ -22,6 +23,7 @@ from control_plane.adapters.pubsub_dead_letters import PubSubDeadTopic
 from control_plane.adapters.pubsub_events import PubSubEvents, pushed
 from control_plane.domain.events import StoreIntent
 from control_plane.domain.store_events import StoreEvent, StoreEventData, StoreEventType
+from control_plane.ports.messages import Announcement
 from dev.machine import emulator, topics
 from tests import places
 from tests.fakes.clock import FakeClock
@@ -52,28 +54,32 @@ def events(request: pytest.FixtureRequest) -> FakeEvents | PubSubEvents:
 
 
 def test_what_is_announced_is_taken(events: FakeEvents | PubSubEvents) -> None:
-    assert events.announce([StoreIntent(uuid4(), 1), StoreIntent(uuid4(), 2)], timeout=10)
-    events.rollout_started()
+    assert events.announce([said(), said()], timeout=10)
+    events.rollout_started("eu-1")
 
 
-def test_the_very_message_arrives(broker: str) -> None:
+def test_the_very_message_arrives_and_says_for_which_cell_it_is(broker: str) -> None:
     name = subscribed(broker, "store-intents")
-    intent = StoreIntent(uuid4(), 7)
-    assert PubSubEvents(topics.PROJECT, broker).announce([intent], timeout=10)
-    url = f"{base_of(broker)}/subscriptions/{name}:pull"
-    pulled = httpx.post(url, json={"maxMessages": 9}, timeout=30).json()
-    assert [base64.b64decode(each["message"]["data"]) for each in pulled["receivedMessages"]] == [
-        intent.encode()
-    ]
+    announcements = [said("eu-1"), said("us-1")]
+    assert PubSubEvents(topics.PROJECT, broker).announce(announcements, timeout=10)
+    assert {(each["data"], each["attributes"]["cell"]) for each in pulled(broker, name)} == {
+        (base64.b64encode(each.intent.encode()).decode(), each.cell) for each in announcements
+    }
+
+
+def test_a_wake_up_says_for_which_cell_it_is(broker: str) -> None:
+    name = subscribed(broker, "rollouts")
+    PubSubEvents(topics.PROJECT, broker).rollout_started("eu-1")
+    assert [each["attributes"] for each in pulled(broker, name)] == [{"cell": "eu-1"}]
 
 
 def test_what_was_on_a_topic_before_is_published_again_as_it_was(broker: str) -> None:
     name = subscribed(broker, "store-intents")
     body = b"\xff\x00 whatever it was"
     assert PubSubEvents(topics.PROJECT, broker).publish_again("store-intents", body, timeout=10)
-    pulled = httpx.post(f"{base_of(broker)}/subscriptions/{name}:pull", json={"maxMessages": 9}, timeout=30)
-    (received,) = pulled.json()["receivedMessages"]
-    assert pushed("1", {"message": received["message"]}).body == body
+    (message,) = pulled(broker, name)
+    assert pushed("1", {"message": message}).body == body
+    assert "attributes" not in message  # for all cells: whose it is, nobody knows
 
 
 @pytest.mark.parametrize("kind", ["fake", "emulator"])
@@ -125,10 +131,10 @@ def test_what_is_refused_again_and_again_is_moved_there_with_the_number_of_times
     while body not in found:
         assert time.monotonic() < until, found
         time.sleep(0.2)
-        pulled = topic.pull(limit=100, timeout=5)
-        found |= {each.message.body: each.deliveries for each in pulled}
-        if pulled:
-            topic.acknowledge([each.receipt for each in pulled], timeout=5)
+        moved = topic.pull(limit=100, timeout=5)
+        found |= {each.message.body: each.deliveries for each in moved}
+        if moved:
+            topic.acknowledge([each.receipt for each in moved], timeout=5)
     assert found[body] == 5
     httpx.delete(f"{base}/subscriptions/{name}")
 
@@ -163,13 +169,12 @@ def test_all_events_of_all_stores_are_taken_each_stores_in_their_order(
 
 
 def test_an_event_arrives_with_its_store_as_its_ordering_key(broker: str) -> None:
-    name, said = subscribed(broker, "store-events"), of_two_stores()
-    PubSubEvents(topics.PROJECT, broker).tell(said, timeout=10)
-    pulled = httpx.post(f"{base_of(broker)}/subscriptions/{name}:pull", json={"maxMessages": 9}, timeout=30)
-    found = [each["message"] for each in pulled.json()["receivedMessages"]]
+    name, happened = subscribed(broker, "store-events"), of_two_stores()
+    PubSubEvents(topics.PROJECT, broker).tell(happened, timeout=10)
+    found = pulled(broker, name)
     read = {StoreEvent.model_validate_json(base64.b64decode(each["data"])): each for each in found}
     assert {event.id: each["orderingKey"] for event, each in read.items()} == {
-        each.id: str(each.subject) for each in said
+        each.id: str(each.subject) for each in happened
     }
 
 
@@ -232,6 +237,18 @@ def base_of(broker: str) -> str:
     return f"http://{broker}/v1/projects/{topics.PROJECT}"
 
 
+def said(cell: str = "eu-1") -> Announcement:
+    """What somebody has recorded to be said."""
+    return Announcement(uuid4(), StoreIntent(uuid4(), 7), cell)
+
+
+def pulled(broker: str, subscription: str) -> list[dict[str, Any]]:
+    """The messages that wait there."""
+    url = f"{base_of(broker)}/subscriptions/{subscription}:pull"
+    answer = httpx.post(url, json={"maxMessages": 9}, timeout=30).json()
+    return [each["message"] for each in answer["receivedMessages"]]
+
+
 def subscribed(broker: str, topic: str) -> str:
     """A new pull subscription."""
     name = f"test-{uuid4().hex[:8]}"
@@ -254,7 +271,7 @@ def test_a_broker_that_is_away_or_silent_costs_no_more_than_the_time_given() -> 
         silent.listen()
         for address in ("127.0.0.1:1", f"127.0.0.1:{silent.getsockname()[1]}"):
             began = time.monotonic()
-            assert not PubSubEvents("p-test", address).announce([StoreIntent(uuid4(), 1)], timeout=1)
+            assert not PubSubEvents("p-test", address).announce([said()], timeout=1)
             assert PubSubEvents("p-test", address).tell(of_two_stores(), timeout=1) == []
             assert PubSubDeadTopic("p-test", address).pull(limit=100, timeout=1) == []
             PubSubDeadTopic("p-test", address).acknowledge(["1"], timeout=1)
@@ -268,10 +285,10 @@ def test_after_a_failure_the_same_publisher_works_again(broker: str) -> None:
         probe.bind((host, 0))
         free = probe.getsockname()[1]
     events = PubSubEvents(topics.PROJECT, f"{host}:{free}")
-    assert not events.announce([StoreIntent(uuid4(), 1)], timeout=1)
+    assert not events.announce([said()], timeout=1)
     with _Forward(free, int(port)):
         give_up = time.monotonic() + 10
-        while not events.announce([StoreIntent(uuid4(), 1)], timeout=1):
+        while not events.announce([said()], timeout=1):
             assert time.monotonic() < give_up
             time.sleep(0.1)
 

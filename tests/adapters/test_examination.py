@@ -55,9 +55,13 @@ class Examined:
             connections=1,
             parameters=READ_ONLY,
         )
-        self.database = PostgresExamination(
-            backend.functions["reader"],
-            CELL,
+        self.database = self.of_cell(CELL)
+
+    def of_cell(self, name: str) -> PostgresExamination:
+        """What the doctor of a cell reads."""
+        return PostgresExamination(
+            self.backend.functions["reader"],
+            name,
             waiting=LIMITS.waiting,
             deliveries=LIMITS.deliveries,
             announcements=LIMITS.announcements,
@@ -106,6 +110,25 @@ class Examined:
 @pytest.fixture
 def examined(real: PostgresBackend) -> Examined:
     return Examined(real)
+
+
+def test_what_another_cells_store_waits_for_is_told_by_the_doctor_of_that_one(examined: Examined) -> None:
+    store = examined.backend.stores.add(a_new_store(cell="other"), None, ACTOR).store
+    examined.sql(
+        "INSERT INTO dead_letters (source, message_id, body, store_id, kind, reason, deliveries)"
+        " VALUES ('store-intents', '1', '', :s, 'undeliverable', 'r', 1000)",
+        s=store.id,
+    )
+    examined.backend.later(LIMITS.waiting + 60)
+    ours, theirs = examined.database, examined.of_cell("other")
+    for database, told in ((ours, []), (theirs, [store.id])):
+        for ids in (None, [store.id]):
+            ledger = database.ledger(ids, [])
+            assert [each.store_id for each in ledger.announcements] == told
+            assert [each.store_id for each in ledger.letters] == told
+        assert [row.id for page in database.rows(None) for row in page] == told
+        ((row,),) = database.rows([store.id])
+        assert row.here is bool(told)
 
 
 class TestRows:

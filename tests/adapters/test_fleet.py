@@ -12,7 +12,7 @@ from control_plane.domain.errors import LeaseLostError
 from control_plane.domain.rollout import Verdict
 from control_plane.domain.store import MOVES, Actor, StoreState
 from control_plane.ports.fleet import Watermark
-from tests.adapters.backends import judged
+from tests.adapters.backends import judged, pass_over
 from tests.builders import ACTOR, CELL, CUSTOMER, a_new_store
 
 _S = StoreState
@@ -33,12 +33,13 @@ def a_queued_store(backend, **order):
 def a_store_in_motion(backend, deadline=900.0, **order):
     """A store as provision leaves it."""
     store = a_queued_store(backend, **order)
-    leased = backend.work.take(store.id, seconds=30.0)
-    backend.work.begin(leased, WORKER)
-    backend.work.record_release(
+    work = backend.work_of(order.get("cell", CELL))
+    leased = work.take(store.id, seconds=30.0)
+    work.begin(leased, WORKER)
+    work.record_release(
         leased, revision=1, digest="d", chart_version="1", made_with="p1", deadline=deadline, actor=WORKER
     )
-    backend.work.finish(leased, seconds=30.0)
+    work.finish(leased, seconds=30.0)
     return backend.stores.get(CUSTOMER, store.id)
 
 
@@ -140,8 +141,9 @@ class TestWakeDue:
         return woken
 
     def publish_all(self, backend):
-        waiting = backend.outbox.unpublished(older_than=-1.0, limit=1000)
-        backend.outbox.mark_published([each.id for each in waiting])
+        for cell in (CELL, "other"):
+            waiting = backend.outbox.unpublished(pass_over(backend, cell), older_than=-1.0, limit=1000)
+            backend.outbox.mark_published([each.id for each in waiting])
 
     def test_what_was_just_announced_is_left_alone(self, backend):
         store = a_queued_store(backend)

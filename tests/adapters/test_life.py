@@ -36,8 +36,8 @@ from control_plane.domain.life import (
 )
 from control_plane.domain.store import Actor, Desired, Hold, Store, StoreState
 from control_plane.domain.store_events import StoreEventType
-from tests.adapters.backends import Backend, PostgresBackend
-from tests.builders import ACTOR, CELL, CUSTOMER, PLANS, STANDARD, Gone, a_new_store
+from tests.adapters.backends import Backend, PostgresBackend, pass_over
+from tests.builders import ACTOR, BASE_DOMAIN, CELL, CUSTOMER, PLANS, STANDARD, Gone, a_new_store
 
 _S = StoreState
 DAY = 86400.0
@@ -82,12 +82,12 @@ class TestChange:
 
     def test_every_field_that_verbs_change_is_kept(self, backend: Backend) -> None:
         store = ready(backend)
-        move = Move("anew", "anew-1234.shops.example")
+        move = Move("anew", "anew-1234")
         for verb in (Suspend(Hold.OPERATOR), Rename("Anew"), move, Delete(PLANS)):
             backend.stores.change(CUSTOMER, store.id, verb, ACTOR)
         after = backend.stores.get(CUSTOMER, store.id)
         assert (after.generation, after.title, after.name, after.hostname) == (
-            5, "Anew", "anew", "anew-1234.shops.example",
+            5, "Anew", "anew", f"anew-1234.{BASE_DOMAIN}",
         )  # fmt: skip
         assert (after.holds, after.former_hostname) == ({Hold.OPERATOR}, store.hostname)
         assert after.former_until
@@ -112,18 +112,18 @@ class TestChange:
     def test_a_name_that_is_taken_is_refused(self, backend: Backend) -> None:
         other, store = ready(backend), ready(backend)
         with pytest.raises(NameTakenError):
-            backend.stores.change(CUSTOMER, store.id, Move(other.name, "x-1234.shops.example"), ACTOR)
+            backend.stores.change(CUSTOMER, store.id, Move(other.name, "x-1234"), ACTOR)
 
     def test_a_former_host_name_is_nobody_elses_until_it_is_over(self, backend: Backend) -> None:
         store, other = ready(backend), ready(backend)
         former = store.hostname
-        backend.stores.change(CUSTOMER, store.id, Move("anew", "anew-1234.shops.example"), ACTOR)
+        backend.stores.change(CUSTOMER, store.id, Move("anew", "anew-1234"), ACTOR)
         with pytest.raises(HostnameTakenError):
-            backend.stores.change(CUSTOMER, other.id, Move("another", former), ACTOR)
+            backend.stores.change(CUSTOMER, other.id, Move("another", former.partition(".")[0]), ACTOR)
         with pytest.raises(HostnameTakenError):
             backend.stores.add(a_new_store(hostname=former), None, ACTOR)
         backend.put(store.id, former_hostname=None, former_until=None)
-        backend.stores.change(CUSTOMER, other.id, Move("another", former), ACTOR)
+        backend.stores.change(CUSTOMER, other.id, Move("another", former.partition(".")[0]), ACTOR)
 
     def test_two_at_once_follow_each_other(self, backend: Backend) -> None:
         store, start = ready(backend), Barrier(2)
@@ -183,7 +183,7 @@ class TestTerms:
 
     def test_a_former_host_name_is_forgotten_in_time(self, backend: Backend) -> None:
         store = ready(backend)
-        backend.stores.change(CUSTOMER, store.id, Move("anew", "anew-1234.shops.example"), ACTOR)
+        backend.stores.change(CUSTOMER, store.id, Move("anew", "anew-1234"), ACTOR)
         lease = backend.fleet.begin_pass(CELL, seconds=1e9, full_every=600)
         assert lease
         backend.later(31 * DAY)
@@ -237,7 +237,11 @@ class TestTerms:
 
 class TestStoreEvents:
     def told(self, backend: Backend, store: Store) -> list[str]:
-        return [each.type for each in backend.store_events.untold(limit=99) if each.subject == store.id]
+        return [
+            each.type
+            for each in backend.store_events.untold(pass_over(backend), limit=99)
+            if each.subject == store.id
+        ]
 
     def test_what_happens_is_told_in_order_until_it_is_ticked_off(self, real: PostgresBackend) -> None:
         store = real.stores.add(a_new_store(), None, ACTOR).store
@@ -249,7 +253,7 @@ class TestStoreEvents:
                 text("UPDATE stores SET state = :state, reason = :reason WHERE id = :id"),
                 {"state": state, "reason": reason, "id": store.id},
             )
-        events = real.store_events.untold(limit=99)
+        events = real.store_events.untold(pass_over(real), limit=99)
         assert [each.type for each in events] == [
             "store.created", "store.ready", "store.degraded", "store.ready", "store.suspended",
             "store.resumed", "store.deleting", "store.deleted",
@@ -258,14 +262,21 @@ class TestStoreEvents:
         assert events[2].data.reason == "0 of 1"
         assert {each.data.account_id for each in events} == {CUSTOMER}
         real.store_events.mark_told([each.id for each in events[:3]])
-        assert real.store_events.untold(limit=99) == events[3:]
-        assert real.store_events.untold(limit=2) == events[3:5]
+        assert real.store_events.untold(pass_over(real), limit=99) == events[3:]
+        assert real.store_events.untold(pass_over(real), limit=2) == events[3:5]
 
     def test_a_creation_and_a_removal_are_told(self, backend: Backend) -> None:
         store = backend.stores.add(a_new_store(), None, ACTOR).store
         assert self.told(backend, store) == [StoreEventType.CREATED]
         backend.stores.change(CUSTOMER, store.id, Gone(), ACTOR)
         assert self.told(backend, store) == [StoreEventType.CREATED, StoreEventType.DELETING]
+
+    def test_each_pass_tells_of_the_stores_of_its_own_cell(self, backend: Backend) -> None:
+        ours = backend.stores.add(a_new_store(), None, ACTOR).store
+        theirs = backend.stores.add(a_new_store(cell="other"), None, ACTOR).store
+        for cell, store in ((CELL, ours), ("other", theirs)):
+            told = backend.store_events.untold(pass_over(backend, cell), limit=99)
+            assert [each.subject for each in told] == [store.id]
 
     def test_a_hold_alone_is_no_event(self, backend: Backend) -> None:
         store = ready(backend)

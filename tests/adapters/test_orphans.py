@@ -17,6 +17,7 @@ from control_plane.domain.store import StoreState
 from control_plane.ports.fleet import PassLease
 from control_plane.ports.orphans import OrphanNamespaces
 from dev.cluster.cluster import Cluster as LocalCluster
+from tests.adapters.backends import pass_over
 from tests.builders import ACTOR, CELL, CUSTOMER, a_new_store
 from tests.fakes.cell import FakeCell, Namespace
 from tests.fakes.clock import FakeClock
@@ -193,7 +194,7 @@ class TestRemoval:
 def tick_off(backend: Any) -> None:
     """Publish whatever waits."""
     backend.later(1)
-    waiting = backend.outbox.unpublished(older_than=0.0, limit=100)
+    waiting = backend.outbox.unpublished(pass_over(backend), older_than=0.0, limit=100)
     backend.outbox.mark_published([each.id for each in waiting])
 
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from control_plane.domain.events import OF_AN_ORPHAN, StoreIntent
 from control_plane.domain.store import StoreState
+from tests.adapters.backends import pass_over
 from tests.builders import ACTOR, CELL, CUSTOMER, a_new_store
 
 
@@ -15,7 +16,8 @@ def added(backend):
 
 
 def unpublished(backend, **wanted):
-    return list(backend.outbox.unpublished(**{"older_than": 0.0, "limit": 100, **wanted}))
+    lease = pass_over(backend, wanted.pop("cell", CELL))
+    return list(backend.outbox.unpublished(lease, **{"older_than": 0.0, "limit": 100, **wanted}))
 
 
 def test_what_nobody_ticked_off_comes_back_oldest_first(backend):
@@ -124,3 +126,45 @@ def test_an_orphan_of_a_deleted_store_is_announced_whatever_became_of_the_store(
     backend.orphan_records.record(lease, {store_id}, deleted_for=60.0)
     (orphan,) = unpublished(backend)
     assert orphan.intent == StoreIntent(store_id, OF_AN_ORPHAN)
+
+
+class TestCells:
+    def test_each_pass_says_what_is_for_its_own_cell(self, backend):
+        ours = added(backend)
+        theirs = backend.stores.add(a_new_store(cell="other"), None, ACTOR).announcement
+        assert (ours.cell, theirs.cell) == (CELL, "other")
+        assert unpublished(backend) == [ours]
+        assert unpublished(backend, cell="other") == [theirs]
+
+    def test_a_change_is_announced_to_the_cell_that_the_store_is_in(self, backend):
+        store = backend.stores.add(a_new_store(cell="other"), None, ACTOR).store
+        changed = backend.stores.remove(CUSTOMER, store.id, ACTOR).announcement
+        assert changed.cell == "other"
+        assert unpublished(backend) == []
+
+    def test_nor_does_a_pass_tick_off_what_another_cell_has_taken_up(self, backend):
+        store = backend.stores.add(a_new_store(cell="other"), None, ACTOR).store
+        assert backend.work_of("other").take(store.id, seconds=30.0)
+        assert unpublished(backend) == []
+        assert backend.said(store.id) == [(1, False)]
+        assert unpublished(backend, cell="other") == []
+        assert backend.said(store.id) == [(1, True)]
+
+    def test_an_orphan_is_announced_to_the_cell_that_it_was_found_in(self, backend):
+        store_id = uuid4()
+        lease = backend.fleet.begin_pass("other", seconds=30.0, full_every=600.0)
+        backend.orphan_records.record(lease, {store_id}, deleted_for=60.0)
+        assert unpublished(backend) == []
+        (orphan,) = unpublished(backend, cell="other")
+        assert (orphan.intent, orphan.cell) == (StoreIntent(store_id, OF_AN_ORPHAN), "other")
+
+    def test_what_names_nothing_that_is_there_is_said_by_whoever_looks(self, backend):
+        """An orphan whose namespace is gone: while it is not said, nothing of that id is announced again."""
+        store_id = uuid4()
+        for there in ({store_id}, set()):
+            lease = backend.fleet.begin_pass("other", seconds=30.0, full_every=600.0)
+            backend.orphan_records.record(lease, there, deleted_for=60.0)
+            backend.fleet.end_pass(lease, None)
+        for cell in (CELL, "other"):
+            (orphan,) = unpublished(backend, cell=cell)
+            assert (orphan.intent.store_id, orphan.cell) == (store_id, cell)

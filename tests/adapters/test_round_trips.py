@@ -65,7 +65,7 @@ class Platform:
         self.accounts = accounts = PostgresAccounts(database, SEALER, LIMITS)
         self.shown = shown_by(CUSTOMER)
         self.create = CreateStore(accounts, announce, Hostnames(BASE_DOMAIN), plans(), CELL)
-        self._change = ChangeStore(accounts, announce, Hostnames(BASE_DOMAIN), plans())
+        self._change = ChangeStore(accounts, announce, plans())
         with accounts.enter(self.shown, Scope.READ):
             pass
 

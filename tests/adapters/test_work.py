@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Barrier
 from uuid import uuid4
 
 import pytest
 
-from control_plane.domain.errors import LeaseLostError, UnknownStoreError
+from control_plane.domain.errors import ElsewhereError, LeaseLostError, UnknownStoreError
 from control_plane.domain.store import BEGINS, Actor, StoreState
-from tests.builders import ACTOR, CUSTOMER, a_new_store
+from tests.builders import ACTOR, CELL, CUSTOMER, a_new_store
 
 WORKER = Actor("provision", "message 1")
 WATCHED = (
@@ -78,6 +79,31 @@ class TestTake:
     def test_a_store_without_a_row_is_unknown(self, backend):
         with pytest.raises(UnknownStoreError):
             backend.work.take(uuid4(), seconds=30.0)
+
+    @pytest.mark.parametrize("leased", [False, True])
+    def test_a_store_of_another_cell_is_left_alone(self, backend, leased):
+        store = backend.stores.add(a_new_store(cell="other"), None, ACTOR).store
+        if leased:
+            backend.work_of("other").take(store.id, seconds=30.0)
+        before = backend.value(store.id, "lease_token"), backend.value(store.id, "lease_holder")
+        with pytest.raises(ElsewhereError):
+            backend.work.take(store.id, seconds=30.0)
+        assert (backend.value(store.id, "lease_token"), backend.value(store.id, "lease_holder")) == before
+        backend.later(31)
+        assert backend.work_of("other").take(store.id, seconds=30.0)
+
+    def test_of_both_cells_at_once_only_its_own_gets_it(self, backend):
+        store = backend.stores.add(a_new_store(cell="other"), None, ACTOR).store
+        start = Barrier(16)
+
+        def take(number):
+            start.wait()
+            with suppress(ElsewhereError):
+                return backend.work_of("other" if number % 8 == 0 else CELL).take(store.id, seconds=30.0)
+
+        with ThreadPoolExecutor(16) as threads:
+            taken = [number for number, leased in enumerate(threads.map(take, range(16))) if leased]
+        assert taken in ([0], [8])
 
     def test_nobody_else_gets_it_while_it_lasts(self, backend):
         leased = a_leased_store(backend, seconds=30.0)

@@ -21,6 +21,7 @@ from control_plane.adapters.kubernetes_api import KubernetesApi
 from control_plane.domain.invariants.findings import Report
 from control_plane.settings import DoctorSettings
 from dev.machine import machine, processes
+from dev.machine.functions import CELL
 from dev.machine.place import Place
 
 
@@ -151,13 +152,15 @@ class World:
         )
         return [tuple(row.values()) for row in rows]
 
-    def examine(self, ids: Sequence[str] | None = None, accepted: Sequence[str] = ()) -> Report:
+    def examine(
+        self, ids: Sequence[str] | None = None, accepted: Sequence[str] = (), cell: str = CELL
+    ) -> Report:
         """What the doctor says of these stores, or of all, when everything is said to be settled."""
         settings = DoctorSettings.model_validate(
             {
                 "URUMI_OPERATOR_DATABASE_URL": self.values["URUMI_OPERATOR_DATABASE_URL"],
                 "URUMI_OPERATOR_KUBECONFIG": self.values["URUMI_OPERATOR_KUBECONFIG"],
-                "URUMI_CELL": "local",
+                "URUMI_CELL": cell,
             }
         )
         these = None if ids is None else [UUID(each) for each in ids]

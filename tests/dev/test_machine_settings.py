@@ -26,7 +26,8 @@ AROUND = functions.Surroundings(
     Cluster("node", Path("/k"), Path("/helm"), "real", (), front_door=8090, values={"plugins": ["tea"]}),
     Keys("a-sealing-key", {"k1": base64.b64encode(bytes(32)).decode()}),
 )
-SHARED = {"DATABASE_URL", "PUBSUB_PROJECT_ID", "PUBSUB_EMULATOR_HOST", "URUMI_CELL"}
+SHARED = {"DATABASE_URL", "PUBSUB_PROJECT_ID", "PUBSUB_EMULATOR_HOST"}
+NEW_STORES = {"URUMI_NEW_STORES_CELL", "URUMI_BASE_DOMAIN"}
 
 
 @pytest.fixture
@@ -37,21 +38,22 @@ def place(tmp_path):
 @pytest.mark.parametrize(
     ("name", "own"),
     [
-        ("create_store", {"URUMI_BASE_DOMAIN", "URUMI_CREDENTIALS_KEYS", "URUMI_LOGIN_KEYS"}),
+        ("create_store", NEW_STORES | {"URUMI_CREDENTIALS_KEYS", "URUMI_LOGIN_KEYS"}),
         (
             "provision",
             {
                 "KUBECONFIG",
                 "URUMI_HELM",
                 "URUMI_CHART",
+                "URUMI_CELL",
                 "URUMI_CELL_IDENTITY",
                 "URUMI_CELL_VALUES",
                 "URUMI_CREDENTIALS_KEYS",
             },
         ),
-        ("reconcile", {"KUBECONFIG", "URUMI_BASE_DOMAIN", "URUMI_CELL_VALUES"}),
-        ("billing_event", {"URUMI_BASE_DOMAIN"}),
-        ("stripe_webhook", {"URUMI_BASE_DOMAIN"}),
+        ("reconcile", NEW_STORES | {"KUBECONFIG", "URUMI_CELL", "URUMI_CELL_VALUES"}),
+        ("billing_event", NEW_STORES),
+        ("stripe_webhook", NEW_STORES),
     ],
 )
 def test_each_function_gets_its_own_settings_and_no_other(name, own):

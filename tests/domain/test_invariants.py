@@ -49,6 +49,7 @@ def a_row(**changes: Any) -> Row:
     """READY at generation 1, and all tables agree."""
     row = Row(
         id=STORE,
+        here=True,
         state=_S.READY,
         reason=None,
         generation=1,

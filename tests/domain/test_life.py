@@ -45,7 +45,7 @@ def asked(verb: Verb, store: Store, by: Hold) -> Asked:
     """The verb, asked so that it would change something wherever it can."""
     return {
         Verb.RENAME: Rename("Another title"),
-        Verb.MOVE: Move("elsewhere", "elsewhere-1234.shops.example"),
+        Verb.MOVE: Move("elsewhere", "elsewhere-1234"),
         Verb.CHANGE_PLAN: ChangePlan("business", PLANS, by),
         Verb.RESET_PASSWORD: ResetPassword(),
         Verb.SUSPEND: Suspend(by),
@@ -210,7 +210,7 @@ def test_the_owner_of_a_billed_store_changes_its_plan_where_it_is_paid_for() -> 
 
 
 def test_a_store_that_moved_and_was_deleted_ends_when_both_terms_are_over() -> None:
-    moved = Move("anew", "anew-1234.shops.example")(a_store(state=_S.READY, ready_at=NOW), NOW)
+    moved = Move("anew", "anew-1234")(a_store(state=_S.READY, ready_at=NOW), NOW)
     for state in (_S.SUSPENDED, _S.FAILED):
         going = replace(Delete(PLANS)(moved, NOW), state=state)
         much_later = NOW + timedelta(days=400)
@@ -247,9 +247,9 @@ def test_billing_ends_a_store_whatever_else_is_wanted_of_it() -> None:
 
 
 def test_a_moved_store_is_known_by_its_former_host_name_for_a_while() -> None:
-    store = a_store(state=_S.READY)
-    moved = Move("anew", "anew-1234.shops.example")(store, NOW)
-    assert (moved.former_hostname, moved.hostname) == (store.hostname, "anew-1234.shops.example")
+    store = a_store(state=_S.READY, hostname="pottery-ab2c.one.shops.example:8000")
+    moved = Move("anew", "anew-1234")(store, NOW)
+    assert (moved.former_hostname, moved.hostname) == (store.hostname, "anew-1234.one.shops.example:8000")
     assert moved.former_until
     assert ForgetFormerHostname()(moved, NOW) is moved
     forgotten = ForgetFormerHostname()(moved, moved.former_until)

@@ -9,6 +9,7 @@ from uuid import UUID
 from control_plane.domain.events import StoreIntent
 from control_plane.domain.identity import Identity, NotAnIdentityError
 from control_plane.domain.store_events import StoreEvent
+from control_plane.ports.messages import Announcement
 from tests.fakes.clock import FakeClock
 
 
@@ -20,16 +21,18 @@ class FakeEvents:
     published: list[StoreIntent] = field(default_factory=list)
     republished: list[tuple[str, bytes]] = field(default_factory=list)
     told: list[StoreEvent] = field(default_factory=list)
-    rollouts: int = 0
+    announced_for: list[str] = field(default_factory=list)  # cells, of what was published
+    rollouts: list[str] = field(default_factory=list)  # cells whose reconcile was woken
     takes: int | None = None  # how many events at a time before it refuses; None for all
     down: bool = False
 
-    def announce(self, intents: Sequence[StoreIntent], *, timeout: float) -> bool:
+    def announce(self, said: Sequence[Announcement], *, timeout: float) -> bool:
         """See the port."""
         if self.down:
             self.clock.later(timeout)
             return False
-        self.published += intents
+        self.published += [each.intent for each in said]
+        self.announced_for += [each.cell for each in said]
         return True
 
     def tell(self, events: Sequence[StoreEvent], *, timeout: float) -> Sequence[StoreEvent]:
@@ -41,9 +44,9 @@ class FakeEvents:
         self.told += taken
         return taken
 
-    def rollout_started(self) -> None:
+    def rollout_started(self, cell: str) -> None:
         """See the port."""
-        self.rollouts += not self.down
+        self.rollouts += [] if self.down else [cell]
 
     def publish_again(self, topic: str, body: bytes, *, timeout: float) -> bool:
         """See the port."""

@@ -103,8 +103,8 @@ class FakeFleet:
         recorded = 0
         for verdict in verdicts:
             row = self.tables.rows[verdict.store_id]
-            now = (row.state, row.generation, row.applied_generation)
-            if now != (verdict.from_state, verdict.generation, verdict.generation):
+            now = (row.cell, row.state, row.generation, row.applied_generation)
+            if now != (lease.cell, verdict.from_state, verdict.generation, verdict.generation):
                 continue
             changes: dict[str, Any] = {"state": verdict.to_state, "reason": verdict.reason}
             if verdict.to_state in (_S.READY, _S.SUSPENDED):

@@ -94,7 +94,7 @@ class FakeOrphans:
     def _announce(self, store_id: UUID) -> None:
         waiting = (each.announcement.intent.store_id for each in self.tables.outbox if not each.published_at)
         if store_id not in waiting:
-            said = Announcement(uuid4(), StoreIntent(store_id, OF_AN_ORPHAN))
+            said = Announcement(uuid4(), StoreIntent(store_id, OF_AN_ORPHAN), self.cell)
             self.tables.outbox.append(OutboxRow(said, self.tables.now))
 
     def _state(self, store_id: UUID) -> StoreState | None:

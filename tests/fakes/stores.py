@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from control_plane.domain.store import (
 )
 from control_plane.domain.store_events import StoreEventType
 from control_plane.ports.customers import Accepted, IdempotencyKey, Looked, Page, Paying
+from control_plane.ports.fleet import PassLease
 from control_plane.ports.messages import Announcement
 from tests.fakes.tables import OutboxRow, Row, Tables, transaction
 
@@ -155,14 +156,16 @@ class FakeOutbox:
     tables: Tables
 
     @transaction
-    def unpublished(self, *, older_than: float, limit: int) -> Sequence[Announcement]:
+    def unpublished(self, lease: PassLease, *, older_than: float, limit: int) -> Sequence[Announcement]:
         """See the port."""
-        for row in self.tables.outbox:
-            if not row.published_at and self._taken_up(row):
+        ours = [row for row in self.tables.outbox if not row.published_at and self._is_of(lease.cell, row)]
+        for row in ours:
+            if self._taken_up(row):
                 row.published_at = self.tables.now
         before = self.tables.now - timedelta(seconds=older_than)
-        waiting = [row for row in self.tables.outbox if not row.published_at and row.created_at < before]
-        return [row.announcement for row in waiting[:limit]]
+        waiting = [row for row in ours if not row.published_at and row.created_at < before]
+        cell = self.tables.name_of(lease.cell)
+        return [replace(row.announcement, cell=cell) for row in waiting[:limit]]
 
     @transaction
     def mark_published(self, ids: Iterable[UUID]) -> None:
@@ -171,6 +174,14 @@ class FakeOutbox:
         for row in self.tables.outbox:
             if row.announcement.id in wanted and not row.published_at:
                 row.published_at = self.tables.now
+
+    def _is_of(self, cell: UUID, said: OutboxRow) -> bool:
+        intent = said.announcement.intent
+        if intent.generation == OF_AN_ORPHAN:
+            known = {each for each, orphans in self.tables.orphans.items() if intent.store_id in orphans}
+        else:
+            known = {row.cell for row in self.tables.rows.values() if row.id == intent.store_id}
+        return cell in known or not known
 
     def _taken_up(self, said: OutboxRow) -> bool:
         intent, rows = said.announcement.intent, self.tables.rows

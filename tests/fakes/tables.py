@@ -197,9 +197,13 @@ class Tables:
 
     def announce(self, row: Row) -> Announcement:
         """Write an outbox row."""
-        announcement = Announcement(uuid4(), StoreIntent(row.id, row.generation))
+        announcement = Announcement(uuid4(), StoreIntent(row.id, row.generation), self.name_of(row.cell))
         self.outbox.append(OutboxRow(announcement, self.now))
         return announcement
+
+    def name_of(self, cell: UUID) -> str:
+        """The name of a cell."""
+        return next(name for name, row in self.cells.items() if row.id == cell)
 
     def park(self, letter: DeadLetterRow) -> None:
         """Write a dead letter, or count that it came once more."""

@@ -87,10 +87,11 @@ class FakeStoreEvents:
     tables: Tables
 
     @transaction
-    def untold(self, *, limit: int) -> Sequence[StoreEvent]:
+    def untold(self, lease: PassLease, *, limit: int) -> Sequence[StoreEvent]:
         """See the port."""
-        waiting = [each for each in self.tables.store_events if each.id not in self.tables.told_outside]
-        return waiting[:limit]
+        rows, told = self.tables.rows, self.tables.told_outside
+        waiting = [each for each in self.tables.store_events if each.id not in told and each.subject in rows]
+        return [each for each in waiting if rows[each.subject].cell == lease.cell][:limit]
 
     @transaction
     def mark_told(self, ids: Iterable[UUID]) -> None:

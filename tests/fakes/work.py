@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from control_plane.domain.errors import LeaseLostError, UnknownStoreError
+from control_plane.domain.errors import ElsewhereError, LeaseLostError, UnknownStoreError
 from control_plane.domain.events import INTENTS, StoreIntent
 from control_plane.domain.store import BEGINS, Actor, Lease, StoreState
 from control_plane.ports.work import Leased
+from tests.builders import CELL
 from tests.fakes.tables import DeadLetterRow, Row, Tables, held, transaction, unfinished
 
 _S = StoreState
@@ -21,6 +22,7 @@ class FakeWork:
     """The `Work` port."""
 
     tables: Tables
+    cell: str = CELL
 
     @transaction
     def take(self, store_id: UUID, *, seconds: float) -> Leased | None:
@@ -28,6 +30,8 @@ class FakeWork:
         row = self.tables.rows.get(store_id)
         if row is None:
             raise UnknownStoreError(str(store_id))
+        if row.cell != self.tables.cells[self.cell].id:
+            raise ElsewhereError(str(store_id))
         now = self.tables.now
         if held(row, now) or not unfinished(row) or (row.failures and row.next_attempt_at > now):
             return None

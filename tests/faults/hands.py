@@ -144,7 +144,8 @@ class Hands:
         """The same worker, for the stores of another cell: its passes judge no others."""
         other = copy.copy(self)
         other._environments = {
-            name: {**environment, "URUMI_CELL": cell} for name, environment in self._environments.items()
+            name: {**environment, "URUMI_CELL": cell, "URUMI_NEW_STORES_CELL": cell}
+            for name, environment in self._environments.items()
         }
         return other
 

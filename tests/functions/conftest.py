@@ -39,6 +39,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "PUBSUB_PROJECT_ID": "test-project",
         "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",
         "URUMI_CELL": "local",
+        "URUMI_NEW_STORES_CELL": "local",
         "URUMI_BASE_DOMAIN": "shops.example",
         "URUMI_CREDENTIALS_KEYS": base64.urlsafe_b64encode(bytes(32)).decode(),
         "URUMI_LOGIN_KEYS": json.dumps({"k1": base64.b64encode(bytes(32)).decode()}),

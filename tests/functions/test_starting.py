@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.settings import ProvisionSettings, from_environment
+from control_plane import bootstrap
+from control_plane.settings import ProvisionSettings, ReconcileSettings, from_environment
+from control_plane.use_cases.settle_subscriptions import SettleSubscriptions
 from dev.machine.place import CHECKOUT
 
 pytestmark = pytest.mark.usefixtures("environment")
@@ -44,11 +46,15 @@ def test_starting_loads_no_client(name: str) -> None:
     [
         ("create_store", "DATABASE_URL"),
         ("create_store", "URUMI_BASE_DOMAIN"),
+        ("create_store", "URUMI_NEW_STORES_CELL"),
         ("provision", "KUBECONFIG"),
         ("provision", "URUMI_HELM"),
+        ("provision", "URUMI_CELL"),
         ("reconcile", "URUMI_CELL"),
         ("reconcile", "URUMI_BASE_DOMAIN"),
+        ("reconcile", "URUMI_NEW_STORES_CELL"),
         ("billing_event", "URUMI_BASE_DOMAIN"),
+        ("billing_event", "URUMI_NEW_STORES_CELL"),
     ],
 )
 def test_a_missing_setting_is_named(name: str, variable: str) -> None:
@@ -81,6 +87,14 @@ def test_values_of_the_cell_are_one_json_object(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("URUMI_CELL_VALUES", text)
     with pytest.raises(SystemExit, match=r"URUMI_CELL_VALUES: .*write it as one JSON object"):
         from_environment(ProvisionSettings)
+
+
+def test_a_pass_over_one_cell_makes_stores_where_all_new_ones_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("URUMI_CELL", "us-1")
+    monkeypatch.setenv("URUMI_NEW_STORES_CELL", "eu-1")
+    reconcile = bootstrap.reconcile(from_environment(ReconcileSettings))
+    assert isinstance(reconcile.settle, SettleSubscriptions)
+    assert (reconcile.cell, reconcile.settle.bill.cell) == ("us-1", "eu-1")
 
 
 def test_a_cell_may_share_nothing_or_any_values(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ _SHARED = {
     "DATABASE_URL": f"postgresql+pg8000://nobody:secret@127.0.0.1:{DATABASE_PORT}/urumi",
     "PUBSUB_PROJECT_ID": "nobody-listens",
     "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",
-    "URUMI_CELL": "local",
 }
-_SHOPS = {"URUMI_BASE_DOMAIN": "shops.example"}
+_CELL = {"URUMI_CELL": "local", "KUBECONFIG": "/tmp/kubeconfig"}  # noqa: S108 - in the instance
+_SHOPS = {"URUMI_NEW_STORES_CELL": "local", "URUMI_BASE_DOMAIN": "shops.example"}
 _IDENTITY = json.dumps({"kind": "ServiceAccount", "name": "provision", "namespace": "urumi-system"})
 _OWN = {
     "create_store": {
@@ -22,12 +22,12 @@ _OWN = {
         "URUMI_LOGIN_KEYS": json.dumps({"k1": base64.b64encode(bytes(32)).decode()}),
     },
     "provision": {
-        "KUBECONFIG": "/tmp/kubeconfig",  # noqa: S108 - in the instance
+        **_CELL,
         "URUMI_CELL_IDENTITY": _IDENTITY,
         "URUMI_CREDENTIALS_KEYS": _KEY,
         "THREADS": "2",
     },
-    "reconcile": {**_SHOPS, "KUBECONFIG": "/tmp/kubeconfig"},  # noqa: S108 - in the instance
+    "reconcile": {**_SHOPS, **_CELL},
     "billing_event": _SHOPS,
     "stripe_webhook": _SHOPS,
 }

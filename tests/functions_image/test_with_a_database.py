@@ -49,7 +49,7 @@ def test_it_migrates_a_database_and_accepts_a_store(
     token = customers.customers(Place(tmp_path))[0].token
 
     login = inside(postgres.logins(empty)["create_store"])
-    api = new().serve({**settings("create_store"), "DATABASE_URL": login, "URUMI_CELL": CELL})
+    api = new().serve({**settings("create_store"), "DATABASE_URL": login, "URUMI_NEW_STORES_CELL": CELL})
     with forwarded(api, DATABASE_PORT, server):
         accepted = create(api, token)
     assert accepted.status_code == 202, accepted.text

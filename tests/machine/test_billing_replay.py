@@ -97,7 +97,7 @@ class Function:
             "DATABASE_URL": login,
             "PUBSUB_PROJECT_ID": topics.PROJECT,
             "PUBSUB_EMULATOR_HOST": broker,
-            "URUMI_CELL": CELL,
+            "URUMI_NEW_STORES_CELL": CELL,
             "URUMI_BASE_DOMAIN": BASE_DOMAIN,
         }
         self._process: subprocess.Popen[bytes] | None = None

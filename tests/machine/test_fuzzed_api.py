@@ -144,7 +144,7 @@ def api(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "DATABASE_URL": postgres.logins(url)["create_store"],
         "PUBSUB_PROJECT_ID": "nobody-listens",
         "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",  # refused at once; the outbox keeps what was to be said
-        "URUMI_CELL": "local",
+        "URUMI_NEW_STORES_CELL": "local",
         "URUMI_BASE_DOMAIN": "shops.example",
         "URUMI_CREDENTIALS_KEYS": SEALING,
         "URUMI_LOGIN_KEYS": json.dumps({"k1": base64.b64encode(bytes(32)).decode()}),

@@ -307,7 +307,7 @@ def test_the_frameworks_own_command_serves_a_function_too() -> None:
     settings = {
         "DATABASE_URL": "postgresql+pg8000://nobody@127.0.0.1:1/nothing",
         "PUBSUB_PROJECT_ID": "test-project",
-        "URUMI_CELL": "local",
+        "URUMI_NEW_STORES_CELL": "local",
         "URUMI_BASE_DOMAIN": "shops.example",
         "URUMI_CREDENTIALS_KEYS": base64.urlsafe_b64encode(bytes(32)).decode(),
         "URUMI_LOGIN_KEYS": json.dumps({"k1": base64.b64encode(bytes(32)).decode()}),

@@ -63,14 +63,16 @@ DEFECTS = (
             Edit(
                 "control_plane/use_cases/create_store.py",
                 "                    accepted = transaction.stores.add(new, known, actor, most=most)\n",
-                "                    self.announce.events.announce([StoreIntent(new.id, 1)], timeout=5.0)\n"
+                "                    said = Announcement(new.id, StoreIntent(new.id, 1), self.cell)\n"
+                "                    self.announce.events.announce([said], timeout=5.0)\n"
                 "                    accepted = transaction.stores.add(new, known, actor, most=most)\n",
             ),
             Edit(
                 "control_plane/use_cases/create_store.py",
                 "from control_plane.domain.store import NewStore\n",
                 "from control_plane.domain.events import StoreIntent\n"
-                "from control_plane.domain.store import NewStore\n",
+                "from control_plane.domain.store import NewStore\n"
+                "from control_plane.ports.messages import Announcement\n",
             ),
         ),
         announced_but_never_recorded,

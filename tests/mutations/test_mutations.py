@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -30,21 +30,29 @@ class Outcome:
     sound: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Played:
+    """The store of a scenario, empty where there is none, in a cell of its own."""
+
+    cell: str
+    store_id: str
+
+
 @pytest.fixture(scope="module")
 def outcomes(whole: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Outcome]]:
-    """All scenarios, side by side, and one examination at the end."""
+    """All scenarios, side by side, and an examination of each at the end."""
     folder = tmp_path_factory.mktemp("mutations")
     whole.up()
     with ExitStack() as stack, ThreadPoolExecutor(AT_ONCE) as threads:
         sound = stack.enter_context(hands(whole, _folder(folder / "sound")))
         copies = {each.name: stack.enter_context(_defective(whole, each, folder)) for each in DEFECTS}
 
-        def play(defect: Defect, mine: Hands) -> str:
+        def play(defect: Defect, mine: Hands) -> Played:
             cell = f"cell-{uuid4().hex[:8]}"
             whole.sql("INSERT INTO cells (id, name) VALUES (gen_random_uuid(), :name)", name=cell)
-            return defect.scenario(Scene(whole, mine.in_cell(cell)))
+            return Played(cell, defect.scenario(Scene(whole, mine.in_cell(cell))))
 
-        def play_both(defect: Defect) -> tuple[str, str]:
+        def play_both(defect: Defect) -> tuple[Played, Played]:
             return play(defect, copies[defect.name]), play(defect, sound)
 
         # What was said reaches the sound provision; all the others would have it interfere.
@@ -53,12 +61,13 @@ def outcomes(whole: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         rest(whole)
         others = [each for each in DEFECTS if each not in first]
         stores |= dict(zip([each.name for each in others], threads.map(play_both, others), strict=True))
-        report = whole.examine([each for both in stores.values() for each in both if each])
-        assert not report.problems
 
-        def named(store_id: str) -> frozenset[str]:
-            found = (each for judged in report.invariants for each in judged.evidence)
-            return frozenset(each.invariant for each in found if store_id == str(each.store_id))
+        def named(played: Played) -> frozenset[str]:
+            if not played.store_id:
+                return frozenset()
+            report = whole.examine([played.store_id], cell=played.cell)
+            assert not report.problems
+            return report.by_store.get(UUID(played.store_id), frozenset())
 
         yield {name: Outcome(named(defective), named(plain)) for name, (defective, plain) in stores.items()}
 

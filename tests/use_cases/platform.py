@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from control_plane.domain.life import Verb
 from control_plane.domain.store import NewStore, Store, StoreState
 from control_plane.plan_file import plans
+from control_plane.ports.fleet import PassLease
 from control_plane.use_cases.announce import Announce
 from control_plane.use_cases.change_store import ChangeStore
 from control_plane.use_cases.claim_credentials import ClaimCredentials
@@ -55,17 +56,14 @@ class Platform:
         self.cluster, self.releases = FakeCluster(self.cell), FakeReleases(self.cell)
         self.workloads, self.credentials = FakeWorkloads(self.cell), FakeCredentials()
         announce = Announce(self.events)
-        hostnames = Hostnames(BASE_DOMAIN)
-        self.create_store = CreateStore(self.accounts, announce, hostnames, plans(), CELL)
-        self.change_store = ChangeStore(self.accounts, announce, hostnames, plans())
+        self.create_store = CreateStore(self.accounts, announce, Hostnames(BASE_DOMAIN), plans(), CELL)
+        self.change_store = ChangeStore(self.accounts, announce, plans())
         self.create_token = CreateToken(self.accounts)
         self.vault = FakeVault(self.tables)
-        install = Install(
-            self.work, self.cluster, self.releases, self.credentials, self.vault, self.events, PLANS
-        )
+        install = Install(self.work, self.cluster, self.releases, self.credentials, self.vault, PLANS)
         self.claim = ClaimCredentials(self.accounts)
         self.login = MakeLoginLink(self.accounts, FakeLoginLinks())
-        self.provision = Provision(self.work, self.cluster, self.events, install)
+        self.provision = Provision(self.work, self.cluster, self.events, install, CELL)
         self.parking, self.dead_topic = FakeParking(self.tables), FakeDeadTopic(self.clock)
         self.letters = FakeDeadLetters(self.tables)
         self.requeue = RequeueDeadLetter(self.letters, self.events)
@@ -87,6 +85,11 @@ class Platform:
             CELL,
             50.0,
         )
+
+    @property
+    def lease(self) -> PassLease:
+        """A pass that was not begun, for what asks only which cell it is of."""
+        return PassLease(self.tables.cells[CELL].id, 0, None)
 
     def add(self, order: NewStore) -> None:
         """Record a store with an identity of the test's choice."""

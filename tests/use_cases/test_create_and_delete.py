@@ -40,7 +40,7 @@ def test_a_broker_that_is_down_changes_nothing_but_the_outbox(platform: Platform
     platform.events.down = True
     store = platform.create()
     platform.clock.later(6)
-    waiting = platform.outbox.unpublished(older_than=2, limit=9)
+    waiting = platform.outbox.unpublished(platform.lease, older_than=2, limit=9)
     assert [each.intent.store_id for each in waiting] == [store.id]
 
     platform.events.down = False

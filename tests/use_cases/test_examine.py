@@ -209,13 +209,20 @@ class TestSideBySide:
             scene.change(each, state=_S.DEGRADED, reason="gone", entry=an_entry(to_state=_S.DEGRADED))
         assert scene.examine().by_store.keys() == {IDS[0], IDS[3], IDS[-1]}
 
-    def test_another_cells_store_is_judged_by_its_row(self, scene: Scene) -> None:
+    def test_another_cells_store_is_for_the_doctor_of_that_one(self, scene: Scene) -> None:
+        other = UUID(int=50)
+        row = a_row(id=other, applied_generation=0)  # due for hours, with no namespace
+        scene.database.stores[other] = row
+        assert scene.examine([IDS[0], other]).by_store.keys() == {other}
+        scene.database.other_cells[other] = scene.database.stores.pop(other)
+        assert scene.examine([IDS[0], other]).holds
+
+    def test_what_is_here_of_another_cells_store_does_not_belong_here(self, scene: Scene) -> None:
         other = UUID(int=50)
         scene.database.other_cells[other] = a_row(id=other)
         scene.cell.there[other] = of(other)
-        assert scene.examine().holds
-        scene.see(other, closed=False)
-        assert scene.examine().by_store == {other: {catalogue.ISOLATION_STANDS}}
+        assert scene.examine().by_store == {other: {catalogue.NO_ORPHANS}}
+        assert scene.examine([other]).by_store == {other: {catalogue.NO_ORPHANS}}
 
     def test_a_stray_is_reported(self, scene: Scene) -> None:
         scene.cell.strays = [Stray(IDS[0], "release store-x in namespace default", release=True)]

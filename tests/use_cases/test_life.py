@@ -48,7 +48,7 @@ def test_what_the_broker_did_not_take_is_told_with_the_next_pass(platform: Platf
         platform.create(name)
     platform.events.takes = 2
     tell = TellEvents(FakeStoreEvents(platform.tables), platform.events)
-    assert [tell(), tell(), tell()] == [2, 1, 0]
+    assert [tell(platform.lease) for _ in range(3)] == [2, 1, 0]
     assert platform.events.told == platform.tables.store_events
 
 

@@ -17,6 +17,7 @@ from control_plane.domain.errors import (
 from control_plane.domain.store import StoreState
 from control_plane.use_cases import provision
 from control_plane.use_cases.provision import FAILURE_LIMIT, back_off
+from tests.builders import CELL
 from tests.use_cases.platform import Platform
 
 _S = StoreState
@@ -35,7 +36,7 @@ def test_a_queued_store_gets_everything_and_its_lease_is_let_go(platform: Platfo
     assert (row.state, row.applied_generation, row.release_revision) == (_S.PROVISIONING, 1, 1)
     assert row.release_digest
     assert row.lease_holder is None
-    assert platform.events.rollouts == 1
+    assert platform.events.rollouts == [CELL]
 
 
 def test_more_messages_change_nothing(platform: Platform) -> None:
@@ -156,7 +157,7 @@ def test_an_intent_that_moved_on_meanwhile_is_worked_on_by_the_same_worker(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = platform.create()
-    monkeypatch.setattr(platform.events, "rollout_started", lambda: platform.purge(store.id))
+    monkeypatch.setattr(platform.events, "rollout_started", lambda _: platform.purge(store.id))
     platform.deliver(store.id)
     row = platform.tables.rows[store.id]
     assert (row.state, row.generation, row.applied_generation) == (_S.DELETING, 2, 2)

@@ -159,7 +159,7 @@ class StoreLife(RuleBasedStateMachine):
         rows = platform.tables.rows.values()
         assert {row.id for row in rows} == set(self.ids)
         assert all(row.state in _ARRIVED for row in rows), [(row.state, row.reason) for row in rows]
-        assert platform.outbox.unpublished(older_than=2, limit=9) == []
+        assert platform.outbox.unpublished(platform.lease, older_than=2, limit=9) == []
         deleted = {row.id for row in rows if row.state is _S.DELETED}
         assert not deleted & {each.store_id for each in platform.cell.namespaces.values()}
 

@@ -26,6 +26,7 @@ class Row:
     """One row of `stores`, with what other tables say of it at the same moment."""
 
     id: UUID
+    here: bool  # in the cell that is looked at
     state: StoreState
     reason: str | None
     generation: int

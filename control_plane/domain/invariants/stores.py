@@ -22,6 +22,9 @@ _HAS_A_NAMESPACE = (_S.PROVISIONING, _S.READY, _S.DEGRADED, _S.UPDATING, _S.SUSP
 
 def judge_store(row: Row, seen: InCell, plans: Mapping[str, Plan]) -> Iterator[Finding]:
     """What does not hold of a store that has a row."""
+    if not row.here:
+        yield from _elsewhere(row, seen)
+        return
     if row.state is _S.DELETED:
         yield from _gone(row, seen)
         return
@@ -49,6 +52,13 @@ def judge_stray(stray: Stray) -> Finding:
     invariant = catalogue.ONE_RELEASE_PER_STORE if stray.release else catalogue.NO_ORPHANS
     expected = "all of a store in its own namespace"
     return Finding(invariant, stray.what, stray.what, expected, stray.store_id)
+
+
+def _elsewhere(row: Row, seen: InCell) -> Iterator[Finding]:
+    for found in _contents(seen):
+        told = f"{found}, and the store is another cell's"
+        yield finding(row, catalogue.NO_ORPHANS, told, "nothing in this cell")
+        return
 
 
 def _gone(row: Row, seen: InCell) -> Iterator[Finding]:
