@@ -73,7 +73,9 @@ resource "google_project_iam_custom_role" "url_signer" {
 }
 
 resource "google_service_account_iam_member" "url_signer" {
+  for_each = module.provision
+
   service_account_id = google_service_account.backups.name
   role               = google_project_iam_custom_role.url_signer.id
-  member             = module.provision.member
+  member             = each.value.member
 }

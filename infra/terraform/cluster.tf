@@ -292,7 +292,8 @@ resource "google_project_iam_custom_role" "cell_caller" {
 
 resource "google_project_iam_member" "cell_callers" {
   for_each = merge(
-    { provision = module.provision.member, reconcile = module.reconcile.member },
+    { for cell, function in module.provision : "provision-${cell}" => function.member },
+    { for cell, function in module.reconcile : "reconcile-${cell}" => function.member },
     { for operator in var.operators : operator => "user:${operator}" },
   )
 

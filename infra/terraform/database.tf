@@ -3,19 +3,28 @@
 locals {
   # Who may log in, and as a member of which role of the migrations. stripe-webhook tells the same facts as
   # billing-event.
+  database_roles = {
+    create-store   = "urumi_create_store"
+    provision      = "urumi_provision"
+    reconcile      = "urumi_reconcile"
+    billing-event  = "urumi_billing_event"
+    stripe-webhook = "urumi_billing_event"
+  }
   database_members = {
-    create-store   = { account = module.create_store.email, role = "urumi_create_store" }
-    provision      = { account = module.provision.email, role = "urumi_provision" }
-    reconcile      = { account = module.reconcile.email, role = "urumi_reconcile" }
-    billing-event  = { account = module.billing_event.email, role = "urumi_billing_event" }
-    stripe-webhook = { account = module.stripe_webhook.email, role = "urumi_billing_event" }
+    for name, service in local.services : name => {
+      account = google_service_account.functions[name].email
+      role    = local.database_roles[service.function]
+    }
   }
   database_address = "${google_sql_database_instance.urumi.private_ip_address}:5432/${google_sql_database.urumi.name}"
   database_ca      = join("\n", data.google_sql_ca_certs.urumi.certs[*].cert) # two while it is rotated
 
   # What all instances can open at once. The rest is for migrations, operators and the server itself.
   database_budget = floor(var.database.max_connections * 0.8)
-  database_demand = sum([for size in values(var.functions) : size.max_instances * size.threads])
+  database_demand = sum([
+    for name, size in var.functions :
+    size.max_instances * size.threads * (contains(local.of_a_cell, name) ? length(var.cells) : 1)
+  ])
 }
 
 resource "google_sql_database_instance" "urumi" {

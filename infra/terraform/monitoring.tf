@@ -12,7 +12,7 @@ locals {
     }
     messages-wait = {
       title     = "Intents wait for provision"
-      filter    = "resource.type = \"pubsub_subscription\" AND metric.type = \"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" AND resource.labels.subscription_id = monitoring.regex.full_match(\".*-(provision|billing-event)\")"
+      filter    = "resource.type = \"pubsub_subscription\" AND metric.type = \"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" AND resource.labels.subscription_id = monitoring.regex.full_match(\".*-(provision-.*|billing-event)\")"
       aligner   = "ALIGN_MAX"
       over      = 900
       duration  = "300s"
@@ -86,15 +86,17 @@ resource "google_monitoring_alert_policy" "alerts" {
 
 # No pass for a while: ticks fail, or none comes.
 resource "google_monitoring_alert_policy" "no_pass" {
-  display_name          = "reconcile has answered nobody for ten minutes"
+  for_each = module.reconcile
+
+  display_name          = "${each.value.name} has answered nobody for ten minutes"
   combiner              = "OR"
   notification_channels = [for channel in google_monitoring_notification_channel.operators : channel.id]
 
   conditions {
-    display_name = "no 2xx of reconcile"
+    display_name = "no 2xx of ${each.value.name}"
 
     condition_absent {
-      filter   = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${module.reconcile.name}\" AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class = \"2xx\""
+      filter   = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${each.value.name}\" AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class = \"2xx\""
       duration = "600s"
 
       aggregations {
@@ -105,7 +107,7 @@ resource "google_monitoring_alert_policy" "no_pass" {
   }
 
   documentation {
-    content   = "Nothing becomes READY and no dead store is seen without passes. Look at the scheduler's job and at reconcile's log."
+    content   = "Nothing of the cell becomes READY and no dead store is seen without passes. Look at the scheduler's job and at the service's log: both are called ${each.value.name}."
     mime_type = "text/markdown"
   }
 }

@@ -17,8 +17,8 @@ output "cells" {
       address  = google_compute_address.front_door[name].address
       zone     = google_dns_managed_zone.stores[name].name
       identities = {
-        provision    = module.provision.email
-        reconcile    = module.reconcile.email
+        provision    = module.provision[name].email
+        reconcile    = module.reconcile[name].email
         certificates = google_service_account.certificates[name].email
       }
     }

@@ -2,42 +2,62 @@
 # Eventarc, which computes its subscriptions and lets nobody set their deadline or dead letters (decision 27).
 
 locals {
-  # Each topic that pushes, whom, how often before it gives up, and where it goes when it has.
-  pushes = {
-    store-intents = {
-      to       = module.provision
-      path     = "/projects/${var.project}/topics/store-intents" # from which the framework tells the source
-      attempts = 10
-      backoff  = { least = "10s", most = "600s" }
-    }
-    billing-events = {
-      to       = module.billing_event
-      path     = "/projects/${var.project}/topics/billing-events"
-      attempts = 100 # the most that there is: nobody but the broker has the fact
-      backoff  = { least = "10s", most = "60s" }
-    }
-    rollouts = {
-      to       = module.reconcile
-      path     = "/"
-      attempts = 5 # the next minute's tick does the same
-      backoff  = { least = "10s", most = "60s" }
-    }
-  }
+  topics = toset(["store-intents", "billing-events", "rollouts"])
 
-  publishers = {
-    create-store   = { topic = google_pubsub_topic.topics["store-intents"].name, member = module.create_store.member }
-    billing-event  = { topic = google_pubsub_topic.topics["store-intents"].name, member = module.billing_event.member }
-    stripe-webhook = { topic = google_pubsub_topic.topics["store-intents"].name, member = module.stripe_webhook.member }
-    reconcile      = { topic = google_pubsub_topic.topics["store-intents"].name, member = module.reconcile.member }
-    provision      = { topic = google_pubsub_topic.topics["rollouts"].name, member = module.provision.member }
-    reconcile-out  = { topic = google_pubsub_topic.store_events.name, member = module.reconcile.member }
-  }
+  # Each subscription that pushes: of which topic, whom, how often before it gives up, and for which cell.
+  pushes = merge(
+    {
+      billing-events-billing-event = {
+        topic    = "billing-events"
+        to       = module.billing_event
+        path     = "/projects/${var.project}/topics/billing-events"
+        attempts = 100 # the most that there is: nobody but the broker has the fact
+        backoff  = { least = "10s", most = "60s" }
+        filter   = null
+      }
+    },
+    {
+      for cell, function in module.provision : "store-intents-provision-${cell}" => {
+        topic    = "store-intents"
+        to       = function
+        path     = "/projects/${var.project}/topics/store-intents" # from which the framework tells the source
+        attempts = 10
+        backoff  = { least = "10s", most = "600s" }
+        filter   = local.of_cell[cell]
+      }
+    },
+    {
+      for cell, function in module.reconcile : "rollouts-reconcile-${cell}" => {
+        topic    = "rollouts"
+        to       = function
+        path     = "/"
+        attempts = 5 # the next minute's tick does the same
+        backoff  = { least = "10s", most = "60s" }
+        filter   = local.of_cell[cell]
+      }
+    },
+  )
+
+  # A message for no cell, such as a parked one that an operator publishes again, goes to all: whose store it is the
+  # row says. Another filter is another subscription, and what waited in the old one is gone: passes say it again.
+  of_cell = { for name in keys(var.cells) : name => "attributes.cell = \"${name}\" OR NOT attributes:cell" }
+
+  publishers = merge(
+    {
+      create-store   = { topic = google_pubsub_topic.topics["store-intents"].name, member = module.create_store.member }
+      billing-event  = { topic = google_pubsub_topic.topics["store-intents"].name, member = module.billing_event.member }
+      stripe-webhook = { topic = google_pubsub_topic.topics["store-intents"].name, member = module.stripe_webhook.member }
+    },
+    { for cell, function in module.provision : "provision-${cell}" => { topic = google_pubsub_topic.topics["rollouts"].name, member = function.member } },
+    { for cell, function in module.reconcile : "reconcile-${cell}" => { topic = google_pubsub_topic.topics["store-intents"].name, member = function.member } },
+    { for cell, function in module.reconcile : "reconcile-${cell}-out" => { topic = google_pubsub_topic.store_events.name, member = function.member } },
+  )
 
   pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }
 
 resource "google_pubsub_topic" "topics" {
-  for_each = local.pushes
+  for_each = local.topics
 
   name = each.key
 
@@ -49,7 +69,7 @@ resource "google_pubsub_topic" "topics" {
 }
 
 resource "google_pubsub_topic" "dead" {
-  for_each = local.pushes
+  for_each = local.topics
 
   name = "${each.key}-dead"
 
@@ -87,8 +107,9 @@ resource "google_service_account_iam_member" "push" {
 resource "google_pubsub_subscription" "pushes" {
   for_each = local.pushes
 
-  name                 = "${each.key}-${each.value.to.name}"
-  topic                = google_pubsub_topic.topics[each.key].id
+  name                 = each.key
+  topic                = google_pubsub_topic.topics[each.value.topic].id
+  filter               = each.value.filter
   ack_deadline_seconds = 600
 
   push_config {
@@ -101,7 +122,7 @@ resource "google_pubsub_subscription" "pushes" {
   }
 
   dead_letter_policy {
-    dead_letter_topic     = google_pubsub_topic.dead[each.key].id
+    dead_letter_topic     = google_pubsub_topic.dead[each.value.topic].id
     max_delivery_attempts = each.value.attempts
   }
 
@@ -119,7 +140,7 @@ resource "google_pubsub_subscription" "pushes" {
 
 # Read by reconcile, into the table that operators see; of `rollouts` by nobody but the alert.
 resource "google_pubsub_subscription" "dead" {
-  for_each = local.pushes
+  for_each = local.topics
 
   name                       = "${each.key}-dead"
   topic                      = google_pubsub_topic.dead[each.key].id
@@ -165,16 +186,16 @@ resource "google_pubsub_topic_iam_member" "operators" {
 }
 
 resource "google_pubsub_subscription_iam_member" "reconcile" {
-  for_each = toset(["store-intents", "billing-events"])
+  for_each = { for pair in setproduct(["store-intents", "billing-events"], keys(var.cells)) : join(" ", pair) => pair }
 
-  subscription = google_pubsub_subscription.dead[each.key].name
+  subscription = google_pubsub_subscription.dead[each.value[0]].name
   role         = "roles/pubsub.subscriber"
-  member       = module.reconcile.member
+  member       = module.reconcile[each.value[1]].member
 }
 
 # The broker itself moves dead letters: it takes them from the subscription and publishes them on the topic.
 resource "google_pubsub_topic_iam_member" "dead" {
-  for_each = local.pushes
+  for_each = local.topics
 
   topic  = google_pubsub_topic.dead[each.key].name
   role   = "roles/pubsub.publisher"

@@ -1,4 +1,4 @@
-# A pass every minute. A tick that finds one running is answered at once; one that fails is followed by the next.
+# A pass of each cell every minute. A tick that finds one running is answered at once; one that fails is followed by the next.
 
 resource "google_service_account" "scheduler" {
   account_id   = "scheduler"
@@ -6,7 +6,9 @@ resource "google_service_account" "scheduler" {
 }
 
 resource "google_cloud_scheduler_job" "reconcile" {
-  name             = "reconcile"
+  for_each = module.reconcile
+
+  name             = each.value.name
   region           = var.region
   schedule         = "* * * * *"
   time_zone        = "Etc/UTC"
@@ -17,12 +19,12 @@ resource "google_cloud_scheduler_job" "reconcile" {
   }
 
   http_target {
-    uri         = "${module.reconcile.uri}/"
+    uri         = "${each.value.uri}/"
     http_method = "POST"
 
     oidc_token {
       service_account_email = google_service_account.scheduler.email
-      audience              = module.reconcile.uri
+      audience              = each.value.uri
     }
   }
 }

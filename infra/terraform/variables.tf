@@ -31,17 +31,6 @@ variable "billing_publishers" {
   nullable    = false
 }
 
-variable "cell" {
-  description = "The cell whose stores the functions look after."
-  type        = string
-  nullable    = false
-
-  validation {
-    condition     = contains(keys(var.cells), var.cell)
-    error_message = "Name one of the cells."
-  }
-}
-
 variable "cells" {
   description = "The clusters, by name: where, which addresses, which domain its stores have, how far its nodes may grow."
   type = map(object({
@@ -59,6 +48,11 @@ variable "cells" {
     sandbox = optional(bool, false) # whether there are nodes with gVisor
   }))
   nullable = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.cells) : can(regex("^[a-z][a-z0-9-]{0,15}[a-z0-9]$", name))])
+    error_message = "Name a cell with 2 to 17 letters, digits and dashes: accounts are named after it, and their names end at 30."
+  }
 }
 
 variable "database" {
@@ -78,7 +72,7 @@ variable "environment" {
 }
 
 variable "functions" {
-  description = "How large each function's instances are and how many there may be. All instances together open max_instances × threads connections to the database."
+  description = "How large each function's instances are and how many there may be; of provision and reconcile, in each cell. All instances together open max_instances × threads connections to the database."
   type = map(object({
     concurrency   = number # requests at once
     cpu           = optional(string, "1")
@@ -118,6 +112,17 @@ variable "login_public_keys" {
   type        = map(string)
   default     = {}
   nullable    = false
+}
+
+variable "new_stores_cell" {
+  description = "The cell that new stores go to. Those that there are stay where they are."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = contains(keys(var.cells), var.new_stores_cell)
+    error_message = "Name one of the cells."
+  }
 }
 
 variable "oidc_issuers" {

@@ -25,7 +25,7 @@ PROD = "environments/prod.tfvars"
 
 LETTERS = """
   dead_letter_policy {
-    dead_letter_topic     = google_pubsub_topic.dead[each.key].id
+    dead_letter_topic     = google_pubsub_topic.dead[each.value.topic].id
     max_delivery_attempts = each.value.attempts
   }
 """
@@ -47,8 +47,9 @@ BOOST = "startup_cpu_boost = "
 TOKEN = "  run_execution_token = substr(sha256(jsonencode([var.image, local.migrate_arguments])), 0, 8)\n"
 ARMOR = "  security_policy       = google_compute_security_policy.api.id\n"
 OPERATOR = '  type     = "CLOUD_IAM_USER"\n'
-CALLERS = "{ provision = module.provision.member,"
+CALLERS = '{ for cell, function in module.provision : "provision-${cell}" => function.member }'
 CONNECT = "container.clusters.connect"
+MEMBER = "      role    = local.database_roles[service.function]\n    }"
 
 MESSAGES = {
     "deadline": (
@@ -70,7 +71,7 @@ MESSAGES = {
     ),
     "the topic in a push's path": (
         "The path of a push says its topic",
-        "pubsub.tf", 'path     = "/projects/${var.project}/topics/store-intents"', 'path     = "/"',
+        "pubsub.tf", '  path     = "/projects/${var.project}/topics/store-intents"', '  path     = "/"',
     ),
     "pushes are let in": (
         "may call each function that it pushes to",
@@ -90,20 +91,23 @@ MESSAGES = {
         "pubsub.tf", f"{AS_PUSH}local.pubsub_agent", f'{AS_PUSH}"allUsers"',
     ),
     "audience of the scheduler": (
-        "The audience of the scheduler's token",
-        "scheduler.tf", f"{AUDIENCE}module.reconcile", f"{AUDIENCE}module.provision",
+        "the audience of its token",
+        "scheduler.tf", f"{AUDIENCE}each.value.uri", f"{AUDIENCE}module.provision[each.key].uri",
     ),
-    "a pass every minute": ("a pass every minute", "scheduler.tf", '"* * * * *"', '"*/5 * * * *"'),
+    "a pass every minute": (
+        "a pass of each cell every minute",
+        "scheduler.tf", '"* * * * *"', '"*/5 * * * *"',
+    ),
 }  # fmt: skip
 
 FUNCTIONS = {
     "own accounts": (
         "Each function has an account of its own",
-        FUNCTION, "= google_service_account.this.email", '= "functions@urumi-prod.iam.gserviceaccount.com"',
+        FUNCTION, "= var.account.email", '= "functions@urumi-prod.iam.gserviceaccount.com"',
     ),
     "only two are public": (
         "Only create_store and stripe_webhook are public",
-        "functions.tf", '"reconcile"\n  function', '"reconcile"\n  public   = true\n  function',
+        "functions.tf", 'target   = "reconcile"\n', 'target   = "reconcile"\n  public   = true\n',
     ),
     "no way beside the load balancer": (
         "reached through the load balancer",
@@ -200,9 +204,40 @@ CELLS = {
         "the cloud's rights would add up",
         "cluster.tf", f'["{CONNECT}"]', f'["{CONNECT}", "container.pods.exec"]',
     ),
+    "a cell's own functions": (
+        "A function looks after the cell",
+        "functions.tf", "URUMI_CELL          = name", "URUMI_CELL          = var.new_stores_cell",
+    ),
+    "a cell's own names": (
+        "called after it",
+        "functions.tf", 'name     = "reconcile-${each.key}"',
+        'name     = each.key == var.new_stores_cell ? "reconcile" : "reconcile-${each.key}"',
+    ),
+    "a cell's own messages": (
+        "woken for their own stores",
+        "pubsub.tf", 'attributes.cell = \\"${name}\\"', 'attributes.cell = \\"${var.new_stores_cell}\\"',
+    ),
+    "what names no cell": ("by what names no cell", "pubsub.tf", " OR NOT attributes:cell", ""),
+    "billing's facts go to all": (
+        "no filter may drop it",
+        "pubsub.tf", "filter   = null", "filter   = local.of_cell[var.new_stores_cell]",
+    ),
+    "one cell for new stores": (
+        "Whoever makes stores",
+        "functions.tf", "var.cells[var.new_stores_cell].domain", "reverse(values(var.cells))[0].domain",
+    ),
+    "each cell's users": (
+        "Each function of each cell is a user",
+        "database.tf", MEMBER, f"{MEMBER} if service.cell == null || service.cell == var.new_stores_cell",
+    ),
+    "connections of each cell": (
+        "a_second_cell_opens_connections_too",
+        "database.tf", "? length(var.cells) : 1", "? 1 : 1",
+    ),
+    "names of cells": ("a_name_that_no_account_can_have", "variables.tf", "{0,15}", "{0,99}"),
     "the API has no way to a cell": (
         "The API has no way to a cell",
-        "cluster.tf", CALLERS, CALLERS.replace("{ ", "{ api = module.create_store.member, "),
+        "cluster.tf", CALLERS, CALLERS.replace("function.member", "module.create_store.member"),
     ),
 }  # fmt: skip
 

@@ -50,7 +50,7 @@ MISTAKES = {
         'Inappropriate value for attribute "is_locked": bool required',
     ),
     "a required argument that is missing": (
-        Mistake("scheduler.tf", '  name             = "reconcile"\n', ""),
+        Mistake("scheduler.tf", "  name             = each.value.name\n", ""),
         'The argument "name" is required, but no definition was found',
     ),
     "a required block that is missing": (

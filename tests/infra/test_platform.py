@@ -47,7 +47,7 @@ def cell_values(program: Terraform, root: Path) -> Mapping[str, Any]:
 
 def _provision(resources: list[Resource]) -> Resource:
     services = [each for each in resources if each.type == "google_cloud_run_v2_service"]
-    (found,) = (each for each in services if each.values["name"] == "provision")
+    (found,) = (each for each in services if each.values["name"] == "provision-eu-1")
     return found
 
 

@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 from pydantic_settings import BaseSettings
 
 from control_plane import settings
+from control_plane.domain.events import CELL
 from control_plane.launcher import HEALTH
 from dev.machine.place import CHECKOUT
 from dev.terraform.applied import Resource
@@ -50,6 +51,20 @@ def _value(setting: Mapping[str, Any]) -> str:
     if setting["value_source"]:
         return SECRETS[setting["name"]]
     return str(setting["value"])
+
+
+def test_filters_read_the_attribute_that_messages_carry(resources: list[Resource]) -> None:
+    """And the names in them are those that the functions and the database know the cells by."""
+    known = {given["URUMI_CELL"] for _, given in _environments(resources) if "URUMI_CELL" in given}
+    (job,) = (each for each in resources if each.type == "google_cloud_run_v2_job")
+    words = job.values["template"][0]["template"][0]["containers"][0]["args"]
+    assert {words[at + 1] for at, word in enumerate(words) if word == "--cell"} == known
+    filters: dict[str, set[str]] = {}
+    for each in resources:
+        if each.type == "google_pubsub_subscription" and each.values["push_config"]:
+            filters.setdefault(each.values["name"].partition("-")[0], set()).add(each.values["filter"] or "")
+    of_cells = {f'attributes.{CELL} = "{name}" OR NOT attributes:{CELL}' for name in known}
+    assert filters == {"store": of_cells, "rollouts": of_cells, "billing": {""}}
 
 
 def _variables(model: type[BaseSettings]) -> set[str]:

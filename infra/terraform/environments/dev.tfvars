@@ -5,7 +5,7 @@ protected   = false
 
 api_domain = "api.dev.urumi.example"
 
-cell = "dev-1"
+new_stores_cell = "dev-1"
 cells = {
   dev-1 = {
     region = "europe-west1"
@@ -18,7 +18,7 @@ cells = {
 # db-g1-small has 1.7 GB.
 database = { tier = "db-g1-small", highly_available = false, max_connections = 50 }
 
-# 2×5 + 4×2 + 1×3 + 2×3 + 1×3 = 30 connections of 40.
+# 2×5 + 4×2 + 1×3 + 2×3 + 1×3 = 30 connections of 40. A second cell is 4×2 + 1×3 = 11 more.
 functions = {
   create-store   = { concurrency = 4, threads = 5, max_instances = 2, timeout = 30 }
   provision      = { concurrency = 1, threads = 2, max_instances = 4, timeout = 300, memory = "1Gi" }

@@ -5,7 +5,7 @@ protected   = true
 
 api_domain = "api.urumi.example"
 
-cell = "eu-1"
+new_stores_cell = "eu-1"
 cells = {
   eu-1 = {
     region  = "europe-west1"
@@ -19,7 +19,7 @@ cells = {
 # 2 CPUs, 8 GB.
 database = { tier = "db-custom-2-8192", highly_available = true, max_connections = 400 }
 
-# 12×9 + 40×2 + 2×5 + 8×5 + 4×5 = 258 connections of 320.
+# 12×9 + 40×2 + 2×5 + 8×5 + 4×5 = 258 connections of 320. A second cell is 40×2 + 2×5 = 90 more.
 functions = {
   create-store   = { concurrency = 8, threads = 9, max_instances = 12, min_instances = 1, timeout = 30 }
   provision      = { concurrency = 1, threads = 2, max_instances = 40, timeout = 300, memory = "1Gi" }

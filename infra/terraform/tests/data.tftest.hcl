@@ -56,7 +56,7 @@ run "data" {
       && alltrue([for cell in google_container_cluster.cell : cell.deletion_protection])
       && alltrue([for secret in google_secret_manager_secret.secrets : secret.deletion_protection])
       && !google_storage_bucket.backups.force_destroy
-      && alltrue([for function in [module.create_store, module.provision, module.reconcile, module.billing_event, module.stripe_webhook] : function.service.deletion_protection])
+      && alltrue([for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) : function.service.deletion_protection])
     )
     error_message = "Where it is protected, whatever holds data or serves refuses to be removed."
   }

@@ -5,13 +5,10 @@ mock_provider "google" {
 run "functions" {
   assert {
     condition = length(distinct([
-      module.create_store.service.template[0].service_account,
-      module.provision.service.template[0].service_account,
-      module.reconcile.service.template[0].service_account,
-      module.billing_event.service.template[0].service_account,
-      module.stripe_webhook.service.template[0].service_account,
-    ])) == 5
-    error_message = "Each function has an account of its own."
+      for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) :
+      function.service.template[0].service_account
+    ])) == 3 + 2 * length(var.cells)
+    error_message = "Each function has an account of its own, in each cell where it looks after one."
   }
 
   assert {
@@ -24,7 +21,7 @@ run "functions" {
 
   assert {
     condition = alltrue([
-      for function in [module.provision, module.reconcile, module.billing_event] :
+      for function in concat([module.billing_event], values(module.provision), values(module.reconcile)) :
       !function.service.invoker_iam_disabled && function.service.ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY"
     ])
     error_message = "Only create_store and stripe_webhook are public."
@@ -32,25 +29,25 @@ run "functions" {
 
   assert {
     condition = alltrue(flatten([
-      for function in [module.create_store, module.provision, module.reconcile, module.billing_event, module.stripe_webhook] :
+      for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) :
       [for caller in function.invokers : contains([google_service_account.push.member, google_service_account.scheduler.member], caller.member)]
     ]))
     error_message = "Pub/Sub and the scheduler are let in by name, and nobody else."
   }
 
   assert {
-    condition     = module.provision.service.template[0].max_instance_request_concurrency == 1
+    condition     = alltrue([for function in module.provision : function.service.template[0].max_instance_request_concurrency == 1])
     error_message = "provision does one store at a time in an instance: each run of helm gets the memory that was measured for one."
   }
 
   assert {
-    condition     = module.provision.service.template[0].timeout == "300s"
+    condition     = alltrue([for function in module.provision : function.service.template[0].timeout == "300s"])
     error_message = "provision ends within 300 s, before the broker's 600."
   }
 
   assert {
     condition = alltrue([
-      for function in [module.create_store, module.provision, module.reconcile, module.billing_event, module.stripe_webhook] :
+      for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) :
       function.service.template[0].containers[0].image == var.image && function.service.template[0].containers[0].resources[0].startup_cpu_boost
       && length(function.service.template[0].containers[0].startup_probe) == 1 && length(function.service.template[0].containers[0].liveness_probe) == 1
     ])
@@ -59,7 +56,7 @@ run "functions" {
 
   assert {
     condition = alltrue(flatten([
-      for function in [module.create_store, module.provision, module.reconcile, module.billing_event, module.stripe_webhook] : [
+      for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) : [
         for setting in function.service.template[0].containers[0].env :
         can(regex("^[1-9][0-9]*$", setting.value_source[0].secret_key_ref[0].version))
         if contains(keys(local.secrets), setting.name)
@@ -70,7 +67,7 @@ run "functions" {
 
   assert {
     condition = alltrue(flatten([
-      for function in [module.create_store, module.provision, module.reconcile, module.billing_event, module.stripe_webhook] : [
+      for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) : [
         for probe in concat(function.service.template[0].containers[0].startup_probe, function.service.template[0].containers[0].liveness_probe) :
         join(" ", probe.http_get[*].path) == "/health"
       ]
@@ -120,8 +117,8 @@ run "no_shop_beside_the_api" {
   command = plan
 
   variables {
-    api_domain = "api.shops.example"
-    cell       = "one"
+    api_domain      = "api.shops.example"
+    new_stores_cell = "one"
     cells = {
       one = {
         region = "europe-west1"

@@ -1,17 +1,12 @@
-# One function: a Cloud Run service, an identity of its own, who may call it, and the secrets that it may read.
-# Every other grant stands beside the thing that it grants on.
-
-resource "google_service_account" "this" {
-  account_id   = var.name
-  display_name = "Function ${var.target}"
-}
+# One function: a Cloud Run service, who may call it, and the secrets that it may read. Every other grant stands
+# beside the thing that it grants on.
 
 resource "google_secret_manager_secret_iam_member" "this" {
   for_each = var.secrets
 
   secret_id = each.value.secret
   role      = "roles/secretmanager.secretAccessor"
-  member    = google_service_account.this.member
+  member    = var.account.member
 }
 
 resource "google_cloud_run_v2_service" "this" {
@@ -23,7 +18,7 @@ resource "google_cloud_run_v2_service" "this" {
   invoker_iam_disabled = var.public # it looks itself who is asking
 
   template {
-    service_account                  = google_service_account.this.email
+    service_account                  = var.account.email
     execution_environment            = "EXECUTION_ENVIRONMENT_GEN2"
     timeout                          = "${var.size.timeout}s"
     max_instance_request_concurrency = var.size.concurrency

@@ -1,11 +1,11 @@
 output "email" {
   description = "The function's account."
-  value       = google_service_account.this.email
+  value       = var.account.email
 }
 
 output "member" {
   description = "The function's account, as grants name it."
-  value       = google_service_account.this.member
+  value       = var.account.member
 }
 
 output "name" {

@@ -1,3 +1,12 @@
+variable "account" {
+  description = "Whom it runs as: an account of its own."
+  type = object({
+    email  = string
+    member = string
+  })
+  nullable = false
+}
+
 variable "environment" {
   description = "Plain settings, by name."
   type        = map(string)
@@ -26,7 +35,7 @@ variable "invokers" {
 }
 
 variable "name" {
-  description = "Name of the service and of its account."
+  description = "Name of the service."
   type        = string
   nullable    = false
 }
