@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -41,6 +42,7 @@ _PACKAGES = {
     "volumes": "urumi.local/cluster/volumes",
     "pause": "urumi.local/cluster/pause",
 }
+_FLAGS = Path(__file__).with_name("flags")
 _STAGES = "kwok-stages"
 _STAGE_SETS = ("node/fast", "node/heartbeat", "pod/fast")
 _SHARED = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "helm", "etcd")
@@ -162,19 +164,10 @@ def _copy_stages(target: Path) -> None:
 
 
 def _flags() -> list[str]:
-    kubernetes, helm_version = go.required("k8s.io/kubernetes"), go.required("helm.sh/helm/v4")
-    major, minor = kubernetes.removeprefix("v").split(".")[:2]
-    versions = {
-        # Without these the servers call themselves v0.0.0, and Helm only v4.2.
-        "k8s.io/component-base/version.gitVersion": kubernetes,
-        "k8s.io/component-base/version.gitMajor": major,
-        "k8s.io/component-base/version.gitMinor": minor,
-        "helm.sh/helm/v4/internal/version.version": helm_version,
-    }
-    named = " ".join(f"-X {name}={value}" for name, value in versions.items())
-    # Without snapshotters that need C libraries.
-    tags = "-tags=no_btrfs,no_zfs,no_devmapper"
-    return ["-trimpath", "-buildvcs=false", tags, "-ldflags", f"-s -w {named}"]
+    done = subprocess.run([_FLAGS], cwd=go.MODULE, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ClusterError(f"{_FLAGS} failed: {done.stderr.strip()}")
+    return done.stdout.splitlines()
 
 
 def digest(found: go.Go, flags: list[str], module: Path) -> str:

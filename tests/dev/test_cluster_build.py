@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -92,6 +95,40 @@ def test_the_versions_are_told_to_the_linker(machine):
     build.helm(_quiet)
     assert f"version.gitVersion={go.required('k8s.io/kubernetes')}" in calls.read_text()
     assert f"internal/version.version={go.required('helm.sh/helm/v4')}" in calls.read_text()
+
+
+def test_the_image_of_the_functions_has_helm_with_the_same_flags(machine, tmp_path):
+    calls = machine()
+    build.helm(_quiet)
+    (ours,) = calls.read_text().splitlines()
+    calls.unlink()
+    dockerfile = (CHECKOUT / "images/functions/Dockerfile").read_text().replace("\\\n", " ")
+    (step,) = re.findall(r"^RUN (.*go build.*)$", dockerfile, re.MULTILINE)
+    (sources,) = re.findall(r"^COPY (dev/cluster/.*) \./$", dockerfile, re.MULTILINE)
+    module = tmp_path / "copied"
+    module.mkdir()
+    for source in sources.split():
+        shutil.copy(CHECKOUT / source, module)
+    subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", step.replace("/helm", f"{tmp_path}/helm", 1)],
+        cwd=module, env={"PATH": os.environ["PATH"]}, check=True,
+    )  # fmt: skip
+    theirs = calls.read_text().strip()
+    assert without_output(theirs) == without_output(ours)
+    assert "-X helm.sh/helm/v4/internal/version.version=v" in theirs
+
+
+def without_output(call: str) -> str:
+    """A call of `go build` without where it puts what it builds, and what we say by the environment."""
+    return re.sub(r" -o \S+", "", call).replace(" -mod=readonly", "")
+
+
+def test_a_module_that_is_not_pinned_is_named(machine, monkeypatch, tmp_path):
+    machine()
+    monkeypatch.setattr(go, "MODULE", tmp_path)
+    (tmp_path / "go.mod").write_text("module x\n\ngo 1.26\n")
+    with pytest.raises(ClusterError, match=r"go\.mod does not require helm\.sh/helm/v4"):
+        build.helm(_quiet)
 
 
 def test_another_go_builds_into_another_folder(machine):
