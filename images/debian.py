@@ -12,12 +12,13 @@ from pathlib import Path
 from images.definitions import SUITE, Definition, ImageError
 
 _LEFT_OUT = ("usr/share/doc/*", "usr/share/info/*", "usr/share/locale/*", "usr/share/man/*")
+_KEPT = ("usr/share/doc/*/copyright",)  # licences ask for it
 _FORMAT = "1"  # raised when the same inputs are to give another archive
 
 
 def digest(definition: Definition) -> str:
     """A hex digest of what decides about the archive: packages by name, and the script that prepares them."""
-    parts = (_FORMAT, SUITE, *_LEFT_OUT, *definition.packages, definition.prepare.read_text())
+    parts = (_FORMAT, SUITE, *_LEFT_OUT, *_KEPT, *definition.packages, definition.prepare.read_text())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -30,8 +31,7 @@ def check() -> None:
 
 
 def build(definition: Definition, archive: Path) -> None:
-    """Make the archive from the newest packages of the suite. Raises ImageError."""
-    check()
+    """Make the archive from the newest packages of the suite, after `check`. Raises ImageError."""
     command = [
         "mmdebstrap",
         "--quiet",
@@ -40,6 +40,7 @@ def build(definition: Definition, archive: Path) -> None:
         # The container's runtime makes the devices.
         "--skip=output/dev",
         *(f"--dpkgopt=path-exclude=/{pattern}" for pattern in _LEFT_OUT),
+        *(f"--dpkgopt=path-include=/{pattern}" for pattern in _KEPT),
         f"--include={','.join(definition.packages)}",
         f"--customize-hook={definition.prepare}",
         "--format=tar",

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
+from cyclonedx.contrib.license.exceptions import InvalidSpdxLicenseException
 from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.license import License
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from dev.cluster import go
+from images.functions import dep5
 from images.functions.definition import HELM
 
 _HELM_MODULE = "helm.sh/helm/v4"
@@ -51,14 +54,32 @@ def _debian(root: Path) -> Iterator[Component]:
         if fields["Status"] == "install ok installed":
             place = {"arch": fields["Architecture"], "distro": f"{release['ID']}-{release['VERSION_ID']}"}
             name = fields["Package"]
-            yield _library(PackageURL("deb", "debian", name, fields["Version"], place), name)
+            purl = PackageURL("deb", "debian", name, fields["Version"], place)
+            yield _library(purl, name, [_debians(each) for each in _copyright(root, name)])
+
+
+def _copyright(root: Path, package: str) -> list[str]:
+    file = root / "usr/share/doc" / package / "copyright"
+    if not file.resolve().is_relative_to(root.resolve()) or not file.is_file():
+        return [dep5.UNKNOWN]
+    return dep5.licences(file.read_text(errors="replace"))
+
+
+def _debians(name: str) -> License:
+    """A licence by Debian's name for it, which is not always SPDX's."""
+    try:
+        return LicenseFactory().make_with_id(name)
+    except InvalidSpdxLicenseException:
+        return LicenseFactory().make_with_name(name)
 
 
 def _python(root: Path) -> Iterator[Component]:
     for folder in sorted(root.glob("app/venv/lib/python3*/site-packages")):
         for one in distributions(path=[str(folder)]):
             name = re.sub(r"[-_.]+", "-", one.name).lower()
-            yield _library(PackageURL("pypi", None, name, one.version), name, _licence(one))
+            named = _licence(one)
+            licences = [LicenseFactory().make_from_string(named)] if named else []
+            yield _library(PackageURL("pypi", None, name, one.version), name, licences)
 
 
 def _licence(one: Distribution) -> str | None:
@@ -94,7 +115,7 @@ def _module(path: str, version: str) -> Component:
     return _library(PackageURL("golang", space or None, name, version), path)
 
 
-def _library(purl: PackageURL, name: str, licence: str | None = None) -> Component:
+def _library(purl: PackageURL, name: str, licences: Iterable[License] = ()) -> Component:
     """One part, whose address is its reference, too."""
     return Component(
         name=name,
@@ -102,5 +123,5 @@ def _library(purl: PackageURL, name: str, licence: str | None = None) -> Compone
         type=ComponentType.LIBRARY,
         purl=purl,
         bom_ref=str(purl),
-        licenses=[LicenseFactory().make_from_string(licence)] if licence else None,
+        licenses=licences,
     )
