@@ -39,6 +39,8 @@ def archive(
     `plugins` is a folder of plugin folders that the store's image bundles beside WordPress's own, `wordpress`
     the folder of a WordPress to use instead of Debian's.
     """
+    if not _packages(definition).exists():
+        debian.check()  # before minutes of building what the definition brings
     whole = replace(definition, files={**definition.files, **definition.brings(say)})
     brought = _Brought(layer.plugins_in(plugins), layer.wordpress_in(wordpress))
     below = _below(whole)
@@ -82,9 +84,14 @@ def _below(definition: Definition) -> str:
     return hashlib.sha256(repr((packages, *definition.installed.recipe())).encode()).hexdigest()
 
 
+def _packages(definition: Definition) -> Path:
+    """Where the lowest layer is kept."""
+    return cache() / f"{definition.name}-packages-{debian.digest(definition)[:16]}.tar"
+
+
 def _lower(definition: Definition, say: Say) -> list[Path]:
     """The layers below our files, built if their inputs are new."""
-    base = cache() / f"{definition.name}-packages-{debian.digest(definition)[:16]}.tar"
+    base = _packages(definition)
     _made(base, f"packages of the image {definition.name}", say, lambda to: debian.build(definition, to))
     layers = [base]
     if (made_ := definition.installed) is not None:

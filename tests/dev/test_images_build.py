@@ -5,13 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import tarfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dev.machine.place import CHECKOUT
-from images import build, made
-from images.definitions import Definition, Made
+from images import build, debian, made
+from images.definitions import Definition, ImageError, Made, Say
+from images.functions.definition import FUNCTIONS
 
 
 def test_the_image_of_the_functions_is_built_only_by_its_name(
@@ -30,6 +33,25 @@ def test_the_image_of_the_functions_is_built_only_by_its_name(
     assert build._main(["functions"]) == 0
     assert built == ["functions"]
     assert f"functions  {tmp_path}/functions.cdx.json\n" in capsys.readouterr().out
+
+
+def test_what_the_machine_lacks_is_said_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def lacking() -> None:
+        raise ImageError("mmdebstrap is missing")
+
+    monkeypatch.setattr(build, "cache", lambda: tmp_path)
+    monkeypatch.setattr(debian, "check", lacking)
+    built: list[str] = []
+
+    def brings(_say: Say) -> Mapping[str, Path]:
+        built.append("helm")
+        return {}
+
+    with pytest.raises(ImageError, match="mmdebstrap"):
+        build.archive(replace(FUNCTIONS, brings=brings), print)
+    assert built == []
 
 
 def test_what_a_script_makes_is_what_it_added_whenever_it_did(tmp_path: Path) -> None:
