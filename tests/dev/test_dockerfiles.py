@@ -1,34 +1,60 @@
-"""The Dockerfile, which cannot be built here, says the same of the image as the build that is tested."""
+"""The Dockerfiles, which need a registry, say the same of each image as the build that is tested."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
+import pytest
+
+from images import oci
+from images.definitions import DATABASE, STORE, Definition
 from images.functions import definition
 from images.functions.definition import FUNCTIONS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TEXT = (CHECKOUT / "images/functions/Dockerfile").read_text()
-LAST = TEXT.rpartition("\nFROM ")[2]
+EVERY = pytest.mark.parametrize("image", [STORE, DATABASE, FUNCTIONS], ids=lambda one: one.name)
 
 
-def instructions(name: str, text: str = LAST) -> list[str]:
+def last(image: Definition) -> str:
+    """The stage that becomes the image."""
+    return (CHECKOUT / "images" / image.name / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+
+
+def instructions(name: str, text: str) -> list[str]:
     """What stands behind an instruction, each on one line."""
     whole = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
     return [" ".join(found.split()) for found in re.findall(rf"^{name} (.*)$", whole, re.MULTILINE)]
 
 
-def test_its_containers_are_run_in_the_same_way() -> None:
-    (environment,) = instructions("ENV")
-    assert dict(each.split("=", 1) for each in environment.split()) == FUNCTIONS.environment
-    assert instructions("USER") == [f"{FUNCTIONS.user}:{FUNCTIONS.user}"]
-    assert instructions("WORKDIR") == [FUNCTIONS.directory]
-    assert instructions("EXPOSE") == [str(FUNCTIONS.port)]
-    assert instructions("STOPSIGNAL") == [FUNCTIONS.stop_signal]
-    (command,) = instructions("CMD")
-    assert json.loads(command) == [FUNCTIONS.command, *FUNCTIONS.arguments]
+@EVERY
+def test_its_containers_are_run_in_the_same_way(image: Definition) -> None:
+    text = last(image)
+    (environment,) = instructions("ENV", text)
+    assert dict(each.split("=", 1) for each in environment.split()) == {
+        "PATH": oci._PATH,
+        **image.environment,
+    }
+    assert instructions("USER", text) == [f"{image.user}:{image.user}"]
+    assert instructions("WORKDIR", text) == [image.directory]
+    assert instructions("EXPOSE", text) == [str(image.port)]
+    assert instructions("STOPSIGNAL", text) == [image.stop_signal]
+    (command,) = instructions("CMD", text)
+    assert json.loads(command) == [image.command, *image.arguments]
+
+
+@pytest.mark.parametrize("image", [STORE, DATABASE], ids=lambda one: one.name)
+def test_what_the_chart_mounts_is_there(image: Definition) -> None:
+    text = (CHECKOUT / "images" / image.name / "Dockerfile").read_text()
+    (made,) = re.findall(r"mkdir -p (/etc/urumi.*?);", text)
+    echo = subprocess.run(["bash", "-c", f"echo {made}"], capture_output=True, text=True, check=True)
+    there = echo.stdout.split()
+    ours = {f"/{one}" for one in image.folders if one.startswith(("etc/urumi/", "run/"))}
+    assert ours <= {*there}
+    assert {one for one in there if one.startswith("/run/")} <= ours
 
 
 def test_it_has_the_same_files_at_the_same_places() -> None:
@@ -55,7 +81,7 @@ def test_whatever_is_copied_is_in_the_context() -> None:
 
 
 def test_its_labels_are_the_same_and_what_nobody_can_know_here_has_no_default() -> None:
-    (labels,) = instructions("LABEL")
+    (labels,) = instructions("LABEL", last(FUNCTIONS))
     found = dict(re.findall(r'(org\.opencontainers\.image\.\w+)="([^"]*)"', labels))
     known = {name: text for name, text in found.items() if "${" not in text}
     assert known.items() <= definition.labels().items()
