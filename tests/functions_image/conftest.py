@@ -15,6 +15,7 @@ from images import oci
 from images.build import archive
 from images.functions.definition import FUNCTIONS
 from tests.functions_image.cloud_run import Instance
+from tests.images import saved
 from tests.images.shop import unpack
 
 _FIGURES: list[str] = []
@@ -22,7 +23,7 @@ _FIGURES: list[str] = []
 
 @dataclass(frozen=True)
 class Image:
-    """The image: its archive, its files, and how it is run."""
+    """The image: its archive, which may be of `docker save`, its files, and how it is run."""
 
     archive: Path
     root: Path
@@ -31,14 +32,26 @@ class Image:
 
 @pytest.fixture(scope="session")
 def image() -> Iterator[Image]:
-    packed = archive(FUNCTIONS, print)
+    if packed := saved.given(FUNCTIONS.name):
+        layers, run = saved.layers_of(packed), saved.configuration_of(packed)
+    else:
+        packed = archive(FUNCTIONS, print)
+        layers, run = oci.layers_of(packed), oci.configuration_of(packed)
     folder = Path(tempfile.mkdtemp(prefix="urumi-functions-"))
     folder.chmod(0o755)  # the instances' user passes it
     try:
-        unpack(packed, oci.layers_of(packed), folder / "root")
-        yield Image(packed, folder / "root", oci.configuration_of(packed))
+        unpack(packed, layers, folder / "root")
+        yield Image(packed, folder / "root", run)
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def ours(image: Image) -> Image:
+    """The image, where it is the one that is built here: of Debian's Python, with a bill of materials."""
+    if saved.given(FUNCTIONS.name):
+        pytest.skip("not of an image that Docker built")
+    return image
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -19,7 +20,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from dev.cluster import go
 from images import build
-from images.functions import definition
+from images.functions import definition, dep5
 from images.functions.definition import FUNCTIONS
 from tests.functions_image.conftest import Image
 
@@ -41,7 +42,7 @@ def locked() -> dict[str, str]:
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
 
 
-def components(image: Image) -> dict[str, dict[str, object]]:
+def components(image: Image) -> dict[str, dict[str, Any]]:
     bill = json.loads(build.bill_of(image.archive).read_text())
     return {one["purl"]: one for one in bill["components"]}
 
@@ -65,13 +66,20 @@ def test_it_has_every_locked_requirement_and_no_other(image: Image) -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
-        "usr/bin/*sh", "usr/bin/apt*", "usr/bin/dpkg*", "usr/bin/perl*", "usr/bin/pip*", "usr/sbin/useradd",
-        "**/site-packages/pip", "**/site-packages/setuptools", "**/tests", "**/ensurepip", "**/*.a",
-        "**/*.pyi", "**/RECORD", "app/dev", "etc/hostname", "**/.git", "**/.venv",
+        "**/bin/pip*", "**/site-packages/pip", "**/site-packages/setuptools", "**/tests", "**/ensurepip",
+        "**/*.a", "**/*.pyi", "**/RECORD", "app/dev", "**/.git", "**/.venv",
     ],
 )  # fmt: skip
 def test_what_nobody_needs_to_run_it_is_not_there(image: Image, pattern: str) -> None:
     assert list(image.root.glob(pattern)) == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["usr/bin/*sh", "usr/bin/apt*", "usr/bin/dpkg*", "usr/bin/perl*", "usr/sbin/useradd", "etc/hostname"],
+)
+def test_ours_has_nothing_to_install_or_to_look_around_with(ours: Image, pattern: str) -> None:
+    assert list(ours.root.glob(pattern)) == []
 
 
 def test_nothing_gives_a_right_and_only_tmp_can_be_written(image: Image) -> None:
@@ -134,16 +142,16 @@ def test_its_source_is_an_address_without_a_password(
     assert definition.labels().get("org.opencontainers.image.source", "") == source
 
 
-def test_the_bill_of_materials_is_one_by_its_schema_and_lies_in_the_image(image: Image) -> None:
-    bill = build.bill_of(image.archive).read_text()
+def test_the_bill_of_materials_is_one_by_its_schema_and_lies_in_the_image(ours: Image) -> None:
+    bill = build.bill_of(ours.archive).read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
-    assert (image.root / "usr/local/share/urumi/bill.cdx.json").read_text() == bill
+    assert (ours.root / "usr/local/share/urumi/bill.cdx.json").read_text() == bill
 
 
-def test_the_bill_of_materials_names_all_that_is_in_the_image(image: Image) -> None:
-    found = components(image)
+def test_the_bill_of_materials_names_all_that_is_in_the_image(ours: Image) -> None:
+    found = components(ours)
     python = {f"pkg:pypi/{name}@{version}" for name, version in locked().items()}
-    records = (image.root / "var/lib/dpkg/status").read_text()
+    records = (ours.root / "var/lib/dpkg/status").read_text()
     debian = {name.split("@")[0] for name in found if name.startswith("pkg:deb/debian/")}
     assert {name for name in found if name.startswith("pkg:pypi/")} == python
     assert debian == {
@@ -155,9 +163,25 @@ def test_the_bill_of_materials_names_all_that_is_in_the_image(image: Image) -> N
     assert any(name.startswith("pkg:golang/k8s.io/client-go@") for name in found)
 
 
-def test_the_document_of_licences_has_every_module_that_is_in_helm(image: Image) -> None:
+def test_the_bill_of_materials_has_the_licences_of_debians_packages(ours: Image) -> None:
+    debian = {
+        name.split("@")[0]: one for name, one in components(ours).items() if name.startswith("pkg:deb/")
+    }
+    found = {name: [licence_of(each) for each in one["licenses"]] for name, one in debian.items()}
+    assert found["pkg:deb/debian/zlib1g"] == ["Zlib"]
+    assert "Apache-2.0" in found["pkg:deb/debian/libssl3"]
+    assert found["pkg:deb/debian/libc6"] == [dep5.UNKNOWN]
+    named = [name for name, licences in found.items() if licences != [dep5.UNKNOWN]]
+    assert len(named) > len(found) / 2, found
+
+
+def licence_of(choice: dict[str, dict[str, str]]) -> str:
+    return choice["license"].get("id") or choice["license"]["name"]
+
+
+def test_the_document_of_licences_has_every_module_that_is_in_helm(ours: Image) -> None:
     modules = {
-        name.removeprefix("pkg:golang/") for name in components(image) if name.startswith("pkg:golang/")
+        name.removeprefix("pkg:golang/") for name in components(ours) if name.startswith("pkg:golang/")
     }
     text = (CHECKOUT / "docs/licences.md").read_text().partition("compiled into Helm")[2].partition("## ")[0]
     written = {
@@ -167,9 +191,9 @@ def test_the_document_of_licences_has_every_module_that_is_in_helm(image: Image)
     assert {unquote(each).lower() for each in modules} == {each.lower() for each in written}
 
 
-def test_the_records_of_debian_are_true(image: Image) -> None:
+def test_the_records_of_debian_are_true(ours: Image) -> None:
     """Whoever looks for holes goes by names and versions; some files of them are left out of the image."""
-    folder = image.root / "var/lib/dpkg/info"
+    folder = ours.root / "var/lib/dpkg/info"
     names = re.findall(r"^Package: (\S+)", (folder.parent / "status").read_text(), re.MULTILINE)
     assert "Status: install ok installed" in (folder.parent / "status").read_text()
     for name in names:
@@ -179,13 +203,13 @@ def test_the_records_of_debian_are_true(image: Image) -> None:
 
 
 def test_the_same_inputs_give_the_same_bytes(
-    image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ours: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All but Debian's packages is made once more: the environment from its index, our layers, the whole."""
     for packages in build.cache().glob("functions-packages-*.tar"):
         shutil.copy(packages, tmp_path)
     monkeypatch.setattr(build, "cache", lambda: tmp_path)
     again = build.archive(FUNCTIONS, print)
-    assert again.name == image.archive.name
-    assert again.read_bytes() == image.archive.read_bytes()
-    assert build.bill_of(again).read_bytes() == build.bill_of(image.archive).read_bytes()
+    assert again.name == ours.archive.name
+    assert again.read_bytes() == ours.archive.read_bytes()
+    assert build.bill_of(again).read_bytes() == build.bill_of(ours.archive).read_bytes()

@@ -12,7 +12,8 @@ import pytest
 
 from images import oci
 from images.build import archive
-from images.definitions import DATABASE, STORE
+from images.definitions import CONTENT, DATABASE, STORE
+from tests.images import saved
 from tests.images.containers import until
 from tests.images.shop import Roots, Shop, unpack
 from tests.images.stopped import StoppedDatabase
@@ -32,11 +33,17 @@ def database_archive() -> Path:
 
 
 @pytest.fixture(scope="session")
-def roots(store_archive: Path, database_archive: Path) -> Iterator[Roots]:
-    """The root filesystems of both images."""
+def roots(request: pytest.FixtureRequest) -> Iterator[Roots]:
+    """The root filesystems of both images; of a store's that Docker built, with the plugins of the tests."""
     with _folder("urumi-images-") as folder:
-        for name, packed in (("store", store_archive), ("database", database_archive)):
-            unpack(packed, oci.layers_of(packed), folder / name)
+        for name in ("store", "database"):
+            if packed := saved.given(name):
+                unpack(packed, saved.layers_of(packed), folder / name)
+            else:
+                packed = request.getfixturevalue(f"{name}_archive")
+                unpack(packed, oci.layers_of(packed), folder / name)
+        if saved.given("store"):
+            _bring_plugins(folder / "store" / CONTENT / "plugins")
         yield Roots(folder / "store", folder / "database")
 
 
@@ -95,6 +102,12 @@ def used_shop(new_shop: Callable[..., Shop], volumes: Path) -> Callable[[], Shop
 def shop(new_shop: Callable[..., Shop]) -> Shop:
     """A store without plugins, not started."""
     return new_shop()
+
+
+def _bring_plugins(bundled: Path) -> None:
+    shutil.copytree(PLUGINS, bundled, dirs_exist_ok=True)
+    (bundled / "akismet").mkdir()
+    (bundled / "akismet/akismet.php").write_text("<?php\n/* Plugin Name: Akismet\n * Version: 1.0 */\n")
 
 
 @contextmanager
