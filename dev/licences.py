@@ -56,8 +56,9 @@ _HEAD = """\
 
 Written by `python -m dev.licences` from what is locked; `tests/dev/test_licences.py` compares. They are given
 as packages declare them and as texts were recognised: a list to look things up in, and no lawyer's opinion.
-What is in the images of a store (WordPress, WooCommerce, MariaDB, Debian's packages) is in no table. Nor is
-Terraform, with which `dev/terraform` checks and which is given to nobody: its own licence is BUSL-1.1.
+What is in the images of a store (WordPress, WooCommerce, MariaDB, Debian's packages) is in no table; those of
+Debian's packages in the functions' image stand in its bill of materials. Nor is Terraform, with which
+`dev/terraform` checks and which is given to nobody: its own licence is BUSL-1.1.
 """
 
 
