@@ -47,8 +47,8 @@ def components(image: Image) -> dict[str, dict[str, Any]]:
     return {one["purl"]: one for one in bill["components"]}
 
 
-def test_it_is_small(image: Image, figure: Callable[[str], None]) -> None:
-    parts = {"all": image.root, "environment": image.root / "app/venv", "helm": image.root / "usr/local/bin"}
+def test_it_is_small(ours: Image, figure: Callable[[str], None]) -> None:
+    parts = {"all": ours.root, "environment": ours.root / "app/venv", "helm": ours.root / "usr/local/bin"}
     sizes = {name: sum(one.stat().st_size for one in files(part)) for name, part in parts.items()}
     figure("unpacked: " + ", ".join(f"{name} {size / 1e6:.0f} MB" for name, size in sizes.items()))
     assert sizes["all"] < MOST
