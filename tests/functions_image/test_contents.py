@@ -113,7 +113,7 @@ def test_it_says_what_it_is(image: Image) -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     prefix = "org.opencontainers.image."
     assert labels[prefix + "title"] == "Urumi control plane"
-    assert labels[prefix + "version"] == project["version"]
+    assert labels[prefix + "version"].removeprefix("v") == project["version"]  # of a release it is the tag
     assert labels[prefix + "licenses"] == project["license"]
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=CHECKOUT, capture_output=True, text=True, check=True
