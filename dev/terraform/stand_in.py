@@ -32,6 +32,10 @@ class Terraform:
 
     program: Path
     environment: Mapping[str, str]
+    applied: Path
+    """What the stand-ins were told to make, change and remove: a line of JSON each (provider.py)."""
+    failing: Path
+    """Names the types of resources that the stand-ins fail to make and change."""
 
     def run(self, folder: Path, *arguments: str) -> Outcome:
         """`terraform ARGUMENTS` in a folder."""
@@ -57,6 +61,9 @@ def terraform(root: Path, say: Say) -> Iterator[Terraform]:
     program = place.terraform(say)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="terraform-")))
+        applied, failing = folder / "applied", folder / "failing"
+        applied.touch()
+        failing.touch()
         reach = {
             f"hashicorp/{name}": stack.enter_context(_serving(name, root, folder, say))
             for name in place.PROVIDERS
@@ -74,6 +81,8 @@ def terraform(root: Path, say: Say) -> Iterator[Terraform]:
                 "GOGC": "400",  # a run lasts seconds: memory is cheaper than collecting it
                 "TF_REATTACH_PROVIDERS": json.dumps(reach),
             },
+            applied,
+            failing,
         )
 
 
@@ -86,7 +95,8 @@ def _serving(name: str, root: Path, folder: Path, say: Say) -> Iterator[dict[str
         whole[kind] = {type_: whole[kind][type_] for type_ in written & whole[kind].keys()}
     schema, socket = folder / f"{name}.json", folder / f"{name}.sock"
     schema.write_text(json.dumps(whole))
-    argv: list[str | Path] = [place.python("provider", say), "-P", place.HERE / "provider.py", schema, socket]
+    python = place.python("provider", say)
+    argv = [python, "-P", place.HERE / "provider.py", schema, socket, folder / "applied", folder / "failing"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as serving:
         assert serving.stdin is not None  # noqa: S101 - for the type checker
         assert serving.stdout is not None  # noqa: S101
