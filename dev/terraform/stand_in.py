@@ -95,8 +95,8 @@ def _serving(name: str, root: Path, folder: Path, say: Say) -> Iterator[dict[str
         whole[kind] = {type_: whole[kind][type_] for type_ in written & whole[kind].keys()}
     schema, socket = folder / f"{name}.json", folder / f"{name}.sock"
     schema.write_text(json.dumps(whole))
-    python = place.python("provider", say)
-    argv = [python, "-P", place.HERE / "provider.py", schema, socket, folder / "applied", folder / "failing"]
+    argv: list[str | Path] = [place.python("provider", say), "-P", place.HERE / "provider.py"]
+    argv += [schema, socket, folder / "applied", folder / "failing"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as serving:
         assert serving.stdin is not None  # noqa: S101 - for the type checker
         assert serving.stdout is not None  # noqa: S101
