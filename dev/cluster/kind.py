@@ -73,20 +73,34 @@ def _cluster(place: Place, say: Say) -> None:
     if _exists():
         # Stopped by `down`, or by a restart of the machine; no matter if it runs.
         run("docker", "start", NODE)
-    else:
-        say(f"making the kind cluster {CLUSTER}: a few minutes the first time, for its image")
-        kubeconfig = str(place.kubeconfig)
-        run(
-            "kind", "create", "cluster", "--name", CLUSTER, "--config", "-", "--kubeconfig", kubeconfig,
-            "--wait", "120s",
-            given=kind_node.configuration(),
-        )  # fmt: skip
+        if _answers(place):
+            return
+        say(f"the kind cluster {CLUSTER} was never made to its end: making it anew")
+        run("kind", "delete", "cluster", "--name", CLUSTER)
+    say(f"making the kind cluster {CLUSTER}: a few minutes the first time, for its image")
+    kubeconfig = str(place.kubeconfig)
+    run(
+        "kind", "create", "cluster", "--name", CLUSTER, "--config", "-", "--kubeconfig", kubeconfig,
+        "--wait", "120s",
+        given=kind_node.configuration(),
+    )  # fmt: skip
+    _answers(place)
+
+
+def _answers(place: Place) -> bool:
+    """Wait for the cluster, with its kubeconfig in the place; False if kind was killed while it made it.
+
+    Raises ClusterError.
+    """
+    if not kind_node.is_begun():
+        return False
     write_private(place.kubeconfig, run("kind", "get", "kubeconfig", "--name", CLUSTER))
     if not answers(place.kubeconfig, patience=_PATIENCE):
         raise ClusterError(
             f"the kind cluster {CLUSTER} does not answer after {_PATIENCE:g} s: see `docker logs "
             f"{NODE}`, or make it anew after `kind delete cluster --name {CLUSTER}` (loses its stores)"
         )
+    return kind_node.is_whole()
 
 
 def _front_door() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,23 @@ NODE = f"{CLUSTER}-control-plane"
 
 _SETTINGS = Path(__file__).parent / "settings"
 _CTR = ("ctr", "--namespace=k8s.io", "images")
-_KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
+_ADMIN = "/etc/kubernetes/admin.conf"
+_KUBECTL = ("kubectl", f"--kubeconfig={_ADMIN}")
+_CLASS = "standard"  # of kind's own volumes
 _PORT = 8088  # in the node
 _SECONDS = 120
 
 
 def configuration() -> str:
-    """kind's configuration of a new cluster, with a port of this machine for the front door."""
+    """kind's configuration of a new cluster, with a port of this machine for the front door.
+
+    `URUMI_KIND_IMAGE` names the node's image where it is not to be the one that kind itself would pull.
+    """
     content: dict[str, Any] = yaml.safe_load((_SETTINGS / "kind-cluster.yaml").read_text())
-    content["nodes"][0]["extraPortMappings"][0]["hostPort"] = free_port(front_door.PORT)
+    (node,) = content["nodes"]
+    node["extraPortMappings"][0]["hostPort"] = free_port(front_door.PORT)
+    if image := os.environ.get("URUMI_KIND_IMAGE"):
+        node["image"] = image
     return yaml.safe_dump(content)
 
 
@@ -43,6 +52,19 @@ def port() -> int:
             f"`kind delete cluster --name {CLUSTER}` (loses its stores)"
         ) from error
     return int(found.rpartition(":")[2])
+
+
+def is_begun() -> bool:
+    """Whether there is a Kubernetes in the node, or at least the beginning of one."""
+    return bool(_inside("sh", "-c", f"ls {_ADMIN} 2>/dev/null || true"))
+
+
+def is_whole() -> bool:
+    """Whether kind made the cluster to its end: the class of volumes is what it adds last.
+
+    The API server must answer. No store was ever in a cluster without that class. Raises ClusterError.
+    """
+    return bool(_inside(*_KUBECTL, "get", "storageclass", _CLASS, "--ignore-not-found", "--output=name"))
 
 
 def bring(archives: Mapping[str, Path], say: Say) -> dict[str, str]:
@@ -70,7 +92,7 @@ def let_claims_grow() -> None:
     saying what it had.
     """
     growing = '{"allowVolumeExpansion": true}'
-    _inside(*_KUBECTL, "patch", "storageclass", "standard", f"--patch={growing}")
+    _inside(*_KUBECTL, "patch", "storageclass", _CLASS, f"--patch={growing}")
 
 
 def open_front_door(image: str) -> None:

@@ -26,16 +26,35 @@ STAND_IN = """#!/bin/sh
 cd {folder}
 call="$(basename "$0") $*"
 echo "$call" >> calls
+fail() {{
+  echo "$1" >&2
+  exit 1
+}}
+inside() {{
+  grep -qx urumi clusters && [ -e running ] || fail "Error response from daemon: Container $1 is not running"
+}}
+case "$call" in "docker exec "*|"kind get kubeconfig "*|"kind load "*|"docker port "*) inside "$4" ;; esac
 case "$call" in
   "docker info") exit $(cat info) ;;
-  "docker port "*) cat port ;;
+  "docker port "*) [ -s port ] || fail "Error: No public port '8088/tcp' published for $3"; cat port ;;
+  "docker start "*) touch running ;;
+  "docker stop "*) rm -f running ;;
+  "docker exec "*"ls /etc/kubernetes/admin.conf "*) [ ! -e begun ] || echo /etc/kubernetes/admin.conf ;;
+  "docker exec "*" get storageclass standard "*) [ ! -e whole ] || echo storageclass/standard ;;
+  "docker exec "*" patch storageclass "*) [ -e whole ] || fail 'storageclasses "standard" not found' ;;
   "docker exec "*" images ls --quiet") cat images ;;
   "docker exec "*" images tag "*) for name; do :; done; echo "$name" >> images ;;
   "docker exec "*" apply "*) cat > applied ;;
   "docker run "*) touch built ;;
   "kind get clusters") cat clusters ;;
-  "kind get kubeconfig --name urumi") echo "the kubeconfig" ;;
-  "kind create cluster "*) cat > configuration ;;
+  "kind get kubeconfig "*) [ -e begun ] || fail "could not get the kubeconfig"; echo "the kubeconfig" ;;
+  "kind create cluster "*)
+    ! grep -qx urumi clusters || fail "node(s) already exist for a cluster with the name"
+    cat > configuration
+    echo urumi >> clusters
+    touch running begun whole
+    ;;
+  "kind delete cluster "*) sed -i /^urumi$/d clusters; rm -f running begun whole; : > images ;;
 esac
 """
 
@@ -54,6 +73,12 @@ class Machine:
 
     def answers(self, what: str, text: str) -> None:
         (self.folder / what).write_text(text)
+
+    def has_our_cluster(self, *state: str) -> None:
+        """There is one from before: by default whole and stopped."""
+        self.answers("clusters", "other\nurumi\n")
+        for each in state or ("begun", "whole"):
+            self.answers(each, "")
 
     def given(self, what: str) -> list[Any]:
         return list(yaml.safe_load_all(self._read(what)))
@@ -122,8 +147,7 @@ class TestCluster:
         assert mapping["hostPort"] not in {0, 8088}
 
     def test_claims_may_grow_in_a_new_one_and_in_one_from_before(self, machine, place):
-        for clusters in ("other\n", "other\nurumi\n"):
-            machine.answers("clusters", clusters)
+        for _ in range(2):
             Kind().up(place, _silent)
             (patch,) = [call for call in machine.calls("docker exec ") if " patch " in call]
             assert patch.endswith(
@@ -137,10 +161,36 @@ class TestCluster:
         assert Kind().up(place, _silent).front_door == 34567
 
     def test_reused_and_started_where_there_is_one(self, machine, place):
-        machine.answers("clusters", "other\nurumi\n")
+        machine.has_our_cluster()
         Kind().up(place, _silent)
         assert "docker start urumi-control-plane" in machine.calls()
         assert machine.calls("kind create") == []
+
+    @pytest.mark.parametrize("left", [["running"], ["begun"], ["running", "begun"]])
+    def test_one_that_kind_was_killed_over_is_made_anew(self, machine, place, left):
+        machine.has_our_cluster(*left)
+        said: list[str] = []
+        Kind().up(place, said.append)
+        made = [call.split()[1] for call in machine.calls("kind ") if call.split()[1] in {"create", "delete"}]
+        assert made == ["delete", "create"]
+        assert "kind delete cluster --name urumi" in machine.calls()
+        assert [line for line in said if "making it anew" in line]
+
+    def test_one_that_does_not_answer_is_not_made_anew(self, machine, place, monkeypatch):
+        machine.has_our_cluster()
+        monkeypatch.setattr(kind, "answers", lambda kubeconfig, patience: False)
+        with pytest.raises(ClusterError, match="does not answer after 120 s"):
+            Kind().up(place, _silent)
+        assert machine.calls("kind delete") == []
+
+    @pytest.mark.parametrize("image", [None, "kindest/node:v1.36.3"])
+    def test_its_image_is_kinds_own_unless_one_is_named(self, machine, place, monkeypatch, image):
+        monkeypatch.delenv("URUMI_KIND_IMAGE", raising=False)
+        if image:
+            monkeypatch.setenv("URUMI_KIND_IMAGE", image)
+        Kind().up(place, _silent)
+        (configuration,) = machine.given("configuration")
+        assert [node.get("image") for node in configuration["nodes"]] == [image]
 
     def test_one_from_before_there_was_a_front_door_is_told_of(self, machine, place):
         machine.answers("port", "")
@@ -154,7 +204,7 @@ class TestCluster:
             Kind().up(place, _silent)
 
     def test_down_stops_ours_only(self, machine, place):
-        machine.answers("clusters", "other\nurumi\n")
+        machine.has_our_cluster("running", "begun", "whole")
         Kind().down(place)
         assert machine.calls() == ["kind get clusters", "docker stop urumi-control-plane"]
 
