@@ -48,3 +48,9 @@ class Provider(Protocol):
 
     def down(self, place: Place) -> None:
         """Stop what `up` started and keep its data. Safe to call when nothing runs."""
+
+    def forget(self, place: Place) -> None:
+        """Remove, after `down`, what it keeps of the place outside of the place's folder.
+
+        Raises ClusterError.
+        """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from dev.cluster.reach import answers
 from dev.machine.place import Place
 from dev.machine.private_files import write_private
 
-OURS = ("urumi-simulated", "urumi-node", "kind-urumi")
+_OURS = re.compile(r"urumi-simulated|urumi-node|kind-urumi-[0-9a-f]{8}")
 """Contexts that our own providers make."""
 
 _LISTS = {"contexts": "context", "clusters": "cluster", "users": "user"}
@@ -48,6 +49,9 @@ class Existing:
     def down(self, place: Place) -> None:
         """Nothing: it is somebody else's."""
 
+    def forget(self, place: Place) -> None:
+        """Nothing, as above."""
+
 
 def meant() -> bool:
     """Whether the environment asks for an existing cluster without naming the provider."""
@@ -67,7 +71,7 @@ def _chosen() -> tuple[str, str]:
     if context not in merged["contexts"]:
         known = ", ".join(sorted(merged["contexts"]))
         raise ClusterError(f"KUBECONFIG has no context {context!r}: set URUMI_CONTEXT to one of {known}")
-    if not named and context not in OURS:
+    if not named and not _OURS.fullmatch(context):
         raise ClusterError(
             f"context {context!r} is not one that this project made, and stores would be put into its "
             f"cluster: if you mean it, set URUMI_CONTEXT={context}"

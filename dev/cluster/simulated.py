@@ -76,6 +76,9 @@ class Simulated:
             for name in reversed(ALL):
                 halt(place, name)
 
+    def forget(self, place: Place) -> None:
+        """Nothing: all of it is in the place's folder."""
+
 
 def _kwok(tools: Tools, kubeconfig: Path, configuration: Path, node: str) -> list[str]:
     return [

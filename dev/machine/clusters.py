@@ -58,6 +58,17 @@ def down(place: Place, say: Callable[[str], None]) -> None:
             say(f"cluster {name}: {error}")
 
 
+def forget(place: Place, say: Callable[[str], None]) -> None:
+    """Remove what the cluster's provider keeps of the place elsewhere, if the place ever had a cluster."""
+    from dev.cluster.providers import choose as choose_provider  # noqa: PLC0415 - as above
+
+    if name := _note(place).provider:
+        try:
+            choose_provider(name).forget(place)
+        except ClusterError as error:
+            say(f"cluster {name}: {error}")
+
+
 def parts(place: Place) -> tuple[str, ...]:
     """The names of the cluster's processes, as it was started last."""
     return _note(place).parts

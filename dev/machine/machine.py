@@ -101,6 +101,7 @@ def clean(place: Place, say: Say) -> None:
         return
     with _alone(place, say):
         _stop_all(place, say)
+        clusters.forget(place, say)
         for left in database_roles.forget(place):
             say(f"database: {left}")
         postgres_home.forget(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,11 @@ class Place:
     def from_environment(cls) -> Place:
         """`URUMI_HOME` if set, else `.local/` in the checkout."""
         return cls(Path(os.environ.get("URUMI_HOME") or CHECKOUT / ".local").resolve())
+
+    @property
+    def name(self) -> str:
+        """What the machine calls that of this place, and of no other, which is outside of its folder."""
+        return f"urumi-{hashlib.sha256(str(self.root).encode()).hexdigest()[:8]}"
 
     @property
     def data(self) -> Path:

@@ -31,7 +31,7 @@ fail() {{
   exit 1
 }}
 inside() {{
-  grep -qx urumi clusters && [ -e running ] || fail "Error response from daemon: Container $1 is not running"
+  grep -qx {name} clusters && [ -e running ] || fail "Error response from daemon: Container $1 is not running"
 }}
 case "$call" in "docker exec "*|"kind get kubeconfig "*|"kind load "*|"docker port "*) inside "$4" ;; esac
 case "$call" in
@@ -49,12 +49,12 @@ case "$call" in
   "kind get clusters") cat clusters ;;
   "kind get kubeconfig "*) [ -e begun ] || fail "could not get the kubeconfig"; echo "the kubeconfig" ;;
   "kind create cluster "*)
-    ! grep -qx urumi clusters || fail "node(s) already exist for a cluster with the name"
+    ! grep -qx {name} clusters || fail "node(s) already exist for a cluster with the name"
     cat > configuration
-    echo urumi >> clusters
+    echo {name} >> clusters
     touch running begun whole
     ;;
-  "kind delete cluster "*) sed -i /^urumi$/d clusters; rm -f running begun whole; : > images ;;
+  "kind delete cluster "*) sed -i /^{name}$/d clusters; rm -f running begun whole; : > images ;;
 esac
 """
 
@@ -64,6 +64,7 @@ class Machine:
     """What the stand-ins answer, in files, and what they were asked."""
 
     folder: Path
+    cluster: str  # the name of ours
 
     def calls(self, beginning: str = "") -> list[str]:
         return [call for call in self._read("calls").splitlines() if call.startswith(beginning)]
@@ -76,7 +77,7 @@ class Machine:
 
     def has_our_cluster(self, *state: str) -> None:
         """There is one from before: by default whole and stopped."""
-        self.answers("clusters", "other\nurumi\n")
+        self.answers("clusters", f"other\n{self.cluster}\n")
         for each in state or ("begun", "whole"):
             self.answers(each, "")
 
@@ -89,12 +90,12 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path, monkeypatch) -> Machine:
+def machine(tmp_path, monkeypatch, place) -> Machine:
     """A machine with kind, an engine that answers, built images, and no cluster of ours yet."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("docker", "kind"):
-        (folder / name).write_text(STAND_IN.format(folder=folder))
+        (folder / name).write_text(STAND_IN.format(folder=folder, name=place.name))
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
     monkeypatch.delenv("URUMI_PLUGINS", raising=False)
@@ -102,7 +103,7 @@ def machine(tmp_path, monkeypatch) -> Machine:
     monkeypatch.setattr(kind.build, "helm", lambda say: Path("/helm"))
     monkeypatch.setattr(kind.front_door, "answers", lambda port: True)
     monkeypatch.setattr(build, "archive", lambda definition, say, *folders: _archive(definition))
-    made = Machine(folder)
+    made = Machine(folder, place.name)
     for what, text in {"info": "0", "clusters": "other\n", "port": "127.0.0.1:8088\n", "images": ""}.items():
         made.answers(what, text)
     return made
@@ -125,7 +126,8 @@ def _silent(_: str) -> None:
 class TestCluster:
     def test_made_where_there_is_none(self, machine, place):
         cluster = Kind().up(place, _silent)
-        create = f"kind create cluster --name urumi --config - --kubeconfig {place.kubeconfig} --wait 120s"
+        named = f"--name {place.name} --kubeconfig {place.kubeconfig}"
+        create = f"kind create cluster {named} --config - --wait 120s"
         assert create in machine.calls()
         assert cluster.kubeconfig.read_text() == "the kubeconfig\n"
         assert cluster.kubeconfig.stat().st_mode & 0o077 == 0
@@ -163,7 +165,7 @@ class TestCluster:
     def test_reused_and_started_where_there_is_one(self, machine, place):
         machine.has_our_cluster()
         Kind().up(place, _silent)
-        assert "docker start urumi-control-plane" in machine.calls()
+        assert f"docker start {place.name}-control-plane" in machine.calls()
         assert machine.calls("kind create") == []
 
     @pytest.mark.parametrize("left", [["running"], ["begun"], ["running", "begun"]])
@@ -173,7 +175,7 @@ class TestCluster:
         Kind().up(place, said.append)
         made = [call.split()[1] for call in machine.calls("kind ") if call.split()[1] in {"create", "delete"}]
         assert made == ["delete", "create"]
-        assert "kind delete cluster --name urumi" in machine.calls()
+        assert f"kind delete cluster --name {place.name} --kubeconfig {place.kubeconfig}" in machine.calls()
         assert [line for line in said if "making it anew" in line]
 
     def test_one_that_does_not_answer_is_not_made_anew(self, machine, place, monkeypatch):
@@ -194,7 +196,7 @@ class TestCluster:
 
     def test_one_from_before_there_was_a_front_door_is_told_of(self, machine, place):
         machine.answers("port", "")
-        with pytest.raises(ClusterError, match="kind delete cluster --name urumi"):
+        with pytest.raises(ClusterError, match=f"kind delete cluster --name {place.name}"):
             Kind().up(place, _silent)
 
     def test_a_front_door_that_does_not_answer_is_told_of(self, machine, place, monkeypatch):
@@ -206,11 +208,23 @@ class TestCluster:
     def test_down_stops_ours_only(self, machine, place):
         machine.has_our_cluster("running", "begun", "whole")
         Kind().down(place)
-        assert machine.calls() == ["kind get clusters", "docker stop urumi-control-plane"]
+        assert machine.calls() == ["kind get clusters", f"docker stop {place.name}-control-plane"]
 
-    def test_down_touches_no_other_cluster(self, machine, place):
-        Kind().down(place)
+    def test_a_place_that_is_forgotten_leaves_no_cluster(self, machine, place):
+        machine.has_our_cluster()
+        Kind().forget(place)
+        assert (machine.folder / "clusters").read_text() == "other\n"
+
+    @pytest.mark.parametrize("what", [Kind.down, Kind.forget])
+    def test_another_places_cluster_is_touched_by_nothing(self, machine, tmp_path, what):
+        machine.has_our_cluster()
+        what(Kind(), Place(tmp_path / "another"))
         assert machine.calls() == ["kind get clusters"]
+
+    @pytest.mark.parametrize("what", [Kind.down, Kind.forget])
+    def test_where_kind_is_gone_there_is_nothing_to_do(self, tmp_path, monkeypatch, what):
+        monkeypatch.setenv("PATH", str(tmp_path))
+        what(Kind(), Place(tmp_path / "another"))
 
     def test_a_silent_engine_is_unfit(self, machine, place):
         machine.answers("info", "1")
@@ -226,7 +240,7 @@ class TestImages:
     def test_each_is_loaded_once(self, machine, place):
         Kind().up(place, _silent)
         assert sorted(machine.calls("kind load")) == [
-            f"kind load image-archive {_archive(one)} --name urumi"
+            f"kind load image-archive {_archive(one)} --name {place.name}"
             for one in sorted(DEFINITIONS.values(), key=lambda one: one.name)
         ]
         machine.forget()

@@ -7,7 +7,6 @@ links of theirs are to be seen outside and one kill ends them all. HAProxy is th
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
@@ -104,10 +103,13 @@ class Node:
         with alone(place, lambda _: None):
             for name in (FRONT_DOOR, *reversed(commands.ALL[1:])):
                 halt(place, name)
-            Space(place, _group(place)).close()
-            network.disconnect(_group(place))
+            Space(place, place.name).close()
+            network.disconnect(place.name)
             for name in (commands.CONTAINERD, *reversed(parts.ALL)):
                 halt(place, name)
+
+    def forget(self, place: Place) -> None:
+        """Nothing: `down` removes what is outside of the place's folder."""
 
 
 class _Machine:
@@ -119,7 +121,7 @@ class _Machine:
         self._say = say
         self._home = place.data / "node"
         self._home.mkdir(exist_ok=True)
-        link = _group(place)
+        link = place.name
         self._block = network.block(self._home / "addresses", link)
         self._process = Space(place, link).open(tools.folder, self._home)
         network.connect(self._block, link, self._process)
@@ -183,7 +185,7 @@ class _Machine:
             identity: f"{settings.HOME}/{self._plane.kubeconfig_file(api, identity).name}"
             for identity in (identities.KUBELET, identities.PROXY, identities.NAMES, identities.VOLUMES)
         }
-        self._written("kubelet.yaml", settings.kubelet(self._block, _group(self._place)))
+        self._written("kubelet.yaml", settings.kubelet(self._block, self._place.name))
         self._written("kube-proxy.yaml", settings.proxy(self._block, kubeconfigs[identities.PROXY]))
         self._written("Corefile", settings.names(kubeconfigs[identities.NAMES]))
         (self._home / "volumes").mkdir(mode=0o711, exist_ok=True)
@@ -214,8 +216,3 @@ class _Machine:
     @property
     def _entering(self) -> Sequence[str]:
         return entering(self._process)
-
-
-def _group(place: Place) -> str:
-    """The name of all that this machine sees of the place's node: control groups and the link."""
-    return f"urumi-{hashlib.sha256(str(place.root).encode()).hexdigest()[:8]}"
