@@ -1,7 +1,7 @@
 """Provider `kind`: a Kubernetes in a Docker container, with real pods.
 
 Each place has a cluster of its own: what a cluster holds is what one place's database knows. The tests run
-this module against stand-ins for `kind` and `docker`.
+this module against stand-ins for `kind` and `docker`; README.md says what was run with the real ones.
 """
 
 from __future__ import annotations

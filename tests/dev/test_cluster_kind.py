@@ -148,6 +148,12 @@ class TestCluster:
         assert mapping["listenAddress"] == "127.0.0.1"
         assert mapping["hostPort"] not in {0, 8088}
 
+    def test_its_kubelet_takes_control_groups_of_version_1(self, machine, place):
+        Kind().up(place, _silent)
+        (configuration,) = machine.given("configuration")
+        patches = [yaml.safe_load(patch) for patch in configuration["kubeadmConfigPatches"]]
+        assert {"kind": "KubeletConfiguration", "failCgroupV1": False} in patches
+
     def test_claims_may_grow_in_a_new_one_and_in_one_from_before(self, machine, place):
         for _ in range(2):
             Kind().up(place, _silent)
