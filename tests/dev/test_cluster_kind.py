@@ -18,6 +18,7 @@ from dev.cluster import kind, kind_images, kind_node
 from dev.cluster.cluster import ClusterError
 from dev.cluster.kind import Kind
 from dev.front_door import objects
+from dev.machine import machine as whole_machine
 from dev.machine.place import CHECKOUT, Place
 from images import build
 from images.definitions import DEFINITIONS, Definition, ImageError
@@ -220,6 +221,13 @@ class TestCluster:
         machine.has_our_cluster()
         Kind().forget(place)
         assert (machine.folder / "clusters").read_text() == "other\n"
+
+    def test_clean_leaves_no_cluster_either(self, machine, place):
+        machine.has_our_cluster("running", "begun", "whole")
+        (place.data / "cluster.json").write_text('{"provider": "kind", "parts": []}')
+        whole_machine.clean(place, _silent)
+        assert (machine.folder / "clusters").read_text() == "other\n"
+        assert not place.root.exists()
 
     @pytest.mark.parametrize("what", [Kind.down, Kind.forget])
     def test_another_places_cluster_is_touched_by_nothing(self, machine, tmp_path, what):
