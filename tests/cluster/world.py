@@ -179,6 +179,7 @@ class World:
         found = self.cluster.get(path)
         assert found
         found["spec"]["template"]["spec"]["nodeSelector"] = {} if may else {"urumi.dev/nowhere": "true"}
+        del found["metadata"]["resourceVersion"]  # its controller writes down its status meanwhile
         changed = self.cluster.replace(path, found)["metadata"]["generation"]
         give_up = time.monotonic() + 60
         while (self.cluster.get(path) or {})["status"].get("observedGeneration", 0) < changed:
