@@ -172,6 +172,7 @@ def rolled_back_by_hand(scene: Scene) -> str:
     found = scene.world.cluster.get(path)
     assert found
     found["metadata"]["annotations"]["urumi.dev/generation"] = "0"
+    del found["metadata"]["resourceVersion"]  # a controller may write its status meanwhile
     scene.world.cluster.replace(path, found)
     for _ in range(2):
         scene.hands.run("reconcile")
