@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,7 +14,7 @@ import pytest
 
 from dev.machine.place import Place
 from tests.cluster.world import World, an_intent
-from tests.faults.hands import hands
+from tests.faults.hands import Hands, hands
 
 PASSES = 3
 
@@ -27,9 +28,8 @@ def cell(world: World) -> str:
 
 
 def test_it_is_touched_by_nobody_but_its_own_cells_functions(world: World, cell: str, tmp_path: Path) -> None:
-    with hands(world, tmp_path) as mine:
+    with hands(world, tmp_path) as mine, _a_store(world, mine.in_cell(cell)) as store_id:
         of_it = mine.in_cell(cell)
-        store_id = str(of_it.run("create", name=f"shop-{uuid4().hex[:8]}", key=uuid4().hex).result)
         # The emulator applies no filters: the message of its creation came to provision, and this one does.
         world.publish(an_intent(store_id))
         assert world.push(an_intent(store_id)).status_code == 200
@@ -46,12 +46,29 @@ def test_it_is_touched_by_nobody_but_its_own_cells_functions(world: World, cell:
         passed = of_it.run("reconcile").result
         assert passed["published"] >= 1
         of_it.run("provision", store_id=store_id)
-        give_up = time.monotonic() + 60
-        while row_of(world, store_id)["state"] != "READY":
-            assert time.monotonic() < give_up, world.told([store_id])
-            of_it.run("reconcile")
-    actors = world.sql("SELECT DISTINCT cause FROM audit WHERE store_id = :id", id=store_id)
-    assert all(str(each["cause"]).startswith("fault") for each in actors), actors
+        _until(world, of_it, store_id, "READY")
+        actors = world.sql("SELECT DISTINCT cause FROM audit WHERE store_id = :id", id=store_id)
+        assert all(str(each["cause"]).startswith("fault") for each in actors), actors
+
+
+@contextmanager
+def _a_store(world: World, of_it: Hands) -> Iterator[str]:
+    """One of that cell, gone at the end: this cell's doctor would tell of it, as they share a cluster."""
+    store_id = str(of_it.run("create", name=f"shop-{uuid4().hex[:8]}", key=uuid4().hex).result)
+    try:
+        yield store_id
+    finally:
+        world.purge(store_id)
+        of_it.run("provision", store_id=store_id)
+        _until(world, of_it, store_id, "DELETED")
+
+
+def _until(world: World, of_it: Hands, store_id: str, state: str) -> None:
+    """Have that cell's passes bring it there."""
+    give_up = time.monotonic() + 60
+    while row_of(world, store_id)["state"] != state:
+        assert time.monotonic() < give_up, world.told([store_id])
+        of_it.run("reconcile")
 
 
 def row_of(world: World, store_id: str) -> Mapping[str, Any]:
