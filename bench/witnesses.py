@@ -96,7 +96,7 @@ class Runtime:
         self.lives: dict[str, Life] = {}
         self._roots: dict[str, _Root] = {}
         self._pids: dict[str, int] = {}
-        self._proc = Path(f"/proc/{first_process}/root/proc")
+        self._proc = Path("/proc", str(first_process), "root", "proc")
         self._boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
         self._ended = threading.Event()
         command = [*entering, "/run/tools/ctr", "--namespace", "k8s.io", "events"]
