@@ -29,16 +29,16 @@ final class Files
         return $handle;
     }
 
-    /** The file has the old content or the new one, never a part. */
+    /** The file has the old content or the new one, never a part, unless the machine itself dies. */
     public static function write(string $file, string $content): void
     {
-        self::makeFolder(dirname($file));
-        $beside = $file . '.new';
-        $handle = @fopen($beside, 'w');
-        if ($handle === false || fwrite($handle, $content) !== strlen($content) || !fsync($handle) || !fclose($handle)) {
-            throw new \RuntimeException("$beside cannot be written");
-        }
-        self::rename($beside, $file);
+        self::replace($file, $content, false);
+    }
+
+    /** As write(), and a power cut leaves the old content or the new one, too. */
+    public static function keep(string $file, string $content): void
+    {
+        self::replace($file, $content, true);
     }
 
     public static function rename(string $from, string $to): void
@@ -78,10 +78,33 @@ final class Files
     /** Everything written so far to the volume of that folder is on disk: files, folders and renames. */
     public static function sync(string $folder): void
     {
-        $process = proc_open(['sync', '--file-system', $folder], [], $pipes);
+        self::runSync('--file-system', $folder);
+    }
+
+    /** What these folders hold themselves, names and renames, is on disk: far less than a volume that others share. */
+    public static function syncFolders(string ...$folders): void
+    {
+        self::runSync(...$folders);
+    }
+
+    private static function runSync(string ...$arguments): void
+    {
+        $process = proc_open(['sync', ...$arguments], [], $pipes);
         if ($process === false || proc_close($process) !== 0) {
-            throw new \RuntimeException("$folder cannot be synced");
+            throw new \RuntimeException(end($arguments) . ' cannot be synced');
         }
+    }
+
+    private static function replace(string $file, string $content, bool $synced): void
+    {
+        self::makeFolder(dirname($file));
+        $beside = $file . '.new';
+        $handle = @fopen($beside, 'w');
+        $written = $handle !== false && fwrite($handle, $content) === strlen($content);
+        if (!$written || ($synced && !fsync($handle)) || !fclose($handle)) {
+            throw new \RuntimeException("$beside cannot be written");
+        }
+        self::rename($beside, $file);
     }
 
     /** @return list<string> Sorted names in a folder; none if there is no such folder. */

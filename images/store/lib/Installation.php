@@ -31,7 +31,7 @@ final class Installation
 
     public function write(): void
     {
-        Files::write(self::FILE, json_encode(['id' => $this->id, 'ready' => $this->wasReady], JSON_THROW_ON_ERROR));
-        Files::sync(Store::CONTENT);
+        Files::keep(self::FILE, json_encode(['id' => $this->id, 'ready' => $this->wasReady], JSON_THROW_ON_ERROR));
+        Files::syncFolders(Store::RECORDS, Store::CONTENT);
     }
 }

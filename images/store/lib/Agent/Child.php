@@ -20,13 +20,19 @@ final class Child
     private const MEMORY = 160; // MiB that PHP gives a script
     private const MEMORY_IN_ALL = 200; // MiB of data in the process; the container has 256
     private const LARGEST_FILE = 64; // MiB, also of what it prints; the folder for it has 128
+    private const SLICE = 100_000; // microseconds
+    private const HELD = 3; // the descriptor that a child holds as long as it lives
 
-    /** @param resource|false $process */
+    /**
+     * @param resource|false $process
+     * @param resource|null $held
+     */
     private function __construct(
         private readonly string $task,
         private readonly float $seconds,
         private readonly int $deadline,
         private $process,
+        private $held,
     ) {
     }
 
@@ -58,11 +64,11 @@ final class Child
                 'php', '-d', 'memory_limit=' . self::MEMORY * self::MIB, '-d', "mysqlnd.net_read_timeout=$patience",
                 dirname(__DIR__) . '/child.php', $task, $answerFile,
             ],
-            [0 => ['file', '/dev/null', 'r'], 1 => $output, 2 => $output],
+            [0 => ['file', '/dev/null', 'r'], 1 => $output, 2 => $output, self::HELD => ['pipe', 'w']],
             $pipes,
         );
         fclose($output);
-        return new self($task, $seconds, hrtime(true) + (int) ($seconds * 1e9), $process);
+        return new self($task, $seconds, hrtime(true) + (int) ($seconds * 1e9), $process, $pipes[self::HELD] ?? null);
     }
 
     /**
@@ -112,7 +118,13 @@ final class Child
                 proc_close($this->process);
                 return false;
             }
-            usleep(10_000);
+            // Its end wakes us, unless something that it started holds the descriptor, too. It may take a moment
+            // from there until it can be collected.
+            $held = [$this->held];
+            $none = null;
+            if (stream_select($held, $none, $none, 0, self::SLICE) !== 0) {
+                usleep(1000);
+            }
         }
         proc_close($this->process);
         return true;

@@ -23,13 +23,13 @@ final class FirstBoot
     }
 
     /** @param array<string, mixed> $database */
-    public function run(array $database, ?Installation $content): Reason
+    public function run(array $database, ?Installation $content, bool $brought): Reason
     {
         if ($database['broken'] !== [] && $database['work']) {
             Log::say('broken or missing, beside somebody\'s work: ' . implode(', ', $database['broken']));
             return Reason::TablesBroken; // to make them anew would delete it
         }
-        if (!Bundle::isThere()) {
+        if (!$brought) {
             return Reason::ContentIncomplete;
         }
         if ($content === null) {

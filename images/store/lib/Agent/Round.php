@@ -30,6 +30,7 @@ final class Round
             Log::say($problem);
             return Reason::ContentReadOnly;
         }
+        $brought = $this->broughtByNow(); // while the database starts, too
         $database = Child::run('look-at-database', self::LOOK);
         if ($database === null) {
             return Reason::LookFailed;
@@ -43,10 +44,10 @@ final class Round
             Belonging::DatabaseLost => Reason::DatabaseLost,
             Belonging::ContentLost => Reason::ContentLost,
             Belonging::Strangers => Reason::Strangers,
-            Belonging::Nothing, Belonging::Begun => $this->firstBoot->run($database, $content),
+            Belonging::Nothing, Belonging::Begun => $this->firstBoot->run($database, $content, $brought),
             Belonging::Together => $content?->wasReady || $database['ready']
-                ? $this->owned($database, $content)
-                : $this->firstBoot->run($database, $content),
+                ? $this->owned($database, $content, $brought)
+                : $this->firstBoot->run($database, $content, $brought),
         };
     }
 
@@ -56,7 +57,7 @@ final class Round
      *
      * @param array<string, mixed> $database
      */
-    private function owned(array $database, ?Installation $content): Reason
+    private function owned(array $database, ?Installation $content, bool $brought): Reason
     {
         if ($content !== null && !$content->wasReady) {
             (new Installation($content->id, true))->write(); // killed between the two records of the first READY
@@ -65,7 +66,7 @@ final class Round
             Log::say('broken or missing: ' . implode(', ', $database['broken']));
             return Reason::TablesBroken;
         }
-        if (!$this->broughtByNow()) {
+        if (!$brought) {
             return Reason::ContentIncomplete;
         }
         if (!$this->upgrade->isDone($database)) {
@@ -82,7 +83,10 @@ final class Round
         return Reason::Ready;
     }
 
-    /** The image does not change while the agent runs: once is enough, before upgrades load what is brought. */
+    /**
+     * Whether the image's plugins and themes are in wp-content. The image does not change while the agent runs: once is
+     * enough, before upgrades load what is brought.
+     */
     private function broughtByNow(): bool
     {
         return $this->brought = $this->brought || Bundle::isThere();

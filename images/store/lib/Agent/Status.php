@@ -24,7 +24,21 @@ final class Status
         if ($reason === Reason::Ready) {
             Files::write(Store::RUN . '/ready', '');
         }
+        if ($reason === Reason::Ready || $this->shown === Reason::Ready) {
+            $this->wake();
+        }
         Log::say($reason->value);
         $this->shown = $reason;
+    }
+
+    /** A word for the probe that waits; kept for the next one where none does. */
+    private function wake(): void
+    {
+        $changed = @fopen(Store::RUN . '/changed', 'r+'); // never waits for a reader
+        if ($changed !== false) {
+            stream_set_blocking($changed, false);
+            fwrite($changed, "\n");
+            fclose($changed);
+        }
     }
 }

@@ -32,7 +32,7 @@ final class Upgrade
     /** The image whose upgrades are done. */
     public static function recordImage(): void
     {
-        Files::write(self::RECORD, self::image());
+        Files::keep(self::RECORD, self::image());
     }
 
     /**

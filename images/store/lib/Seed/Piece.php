@@ -9,6 +9,9 @@ use Urumi\Files;
 /** One plugin or theme folder, in the image or in wp-content. */
 final class Piece
 {
+    /** @var array<string, string> By path. */
+    private static array $digests = [];
+
     /** @param 'plugins'|'themes' $kind */
     public function __construct(
         public readonly string $root,
@@ -60,10 +63,13 @@ final class Piece
         return '';
     }
 
-    /** A digest of all names and sizes: enough to tell two builds apart, and quick enough for every start. */
+    /**
+     * A digest of all names and sizes of one of the image's pieces, taken once: an image does not change. It is enough
+     * to tell two builds apart, and quick enough for every start.
+     */
     public function digest(): string
     {
-        return hash('sha256', implode("\n", self::listing($this->path(), '')));
+        return self::$digests[$this->path()] ??= hash('sha256', implode("\n", self::listing($this->path(), '')));
     }
 
     /** @return list<string> */

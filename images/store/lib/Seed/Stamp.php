@@ -28,6 +28,6 @@ final class Stamp
 
     public function write(string $file): void
     {
-        Files::write($file, json_encode(['version' => $this->version, 'digest' => $this->digest], JSON_THROW_ON_ERROR));
+        Files::keep($file, json_encode(['version' => $this->version, 'digest' => $this->digest], JSON_THROW_ON_ERROR));
     }
 }
