@@ -49,29 +49,27 @@ def up(place: Place, provider: Provider, say: Callable[[str], None]) -> tuple[Cl
 
 def down(place: Place, say: Callable[[str], None]) -> None:
     """Stop the place's cluster, if it ever had one, and keep its data."""
-    from dev.cluster.providers import choose as choose_provider  # noqa: PLC0415 - as above
-
-    if name := _note(place).provider:
-        try:
-            choose_provider(name).down(place)
-        except ClusterError as error:
-            say(f"cluster {name}: {error}")
+    _have(place, say, lambda provider: provider.down(place))
 
 
 def forget(place: Place, say: Callable[[str], None]) -> None:
     """Remove what the cluster's provider keeps of the place elsewhere, if the place ever had a cluster."""
-    from dev.cluster.providers import choose as choose_provider  # noqa: PLC0415 - as above
-
-    if name := _note(place).provider:
-        try:
-            choose_provider(name).forget(place)
-        except ClusterError as error:
-            say(f"cluster {name}: {error}")
+    _have(place, say, lambda provider: provider.forget(place))
 
 
 def parts(place: Place) -> tuple[str, ...]:
     """The names of the cluster's processes, as it was started last."""
     return _note(place).parts
+
+
+def _have(place: Place, say: Callable[[str], None], end: Callable[[Provider], object]) -> None:
+    from dev.cluster.providers import choose as choose_provider  # noqa: PLC0415 - as above
+
+    if name := _note(place).provider:
+        try:
+            end(choose_provider(name))
+        except ClusterError as error:
+            say(f"cluster {name}: {error}")
 
 
 class _Note(NamedTuple):

@@ -68,6 +68,7 @@ class Clinic:
         found = self.world.cluster.get(path)
         assert found, path
         edit(found)
+        del found["metadata"]["resourceVersion"]  # a controller may write its status meanwhile
         self.world.cluster.replace(path, found)
 
     def delete(self, path: str) -> None:
