@@ -24,6 +24,7 @@ from control_plane.ports.people import Departures, Provider
 from control_plane.ports.registry import Registry
 from control_plane.settings import (
     BillingEventSettings,
+    ConsoleSettings,
     CreateStoreSettings,
     DoctorSettings,
     OperatorSettings,
@@ -80,16 +81,28 @@ _OF_A_WORKER = {"idle_in_transaction_session_timeout": "5s"}
 
 
 @dataclass(frozen=True)
-class Api:
-    """What the REST API calls."""
+class ForCustomers:
+    """What customers ask for, whichever way they come."""
 
     recognise: Recognise
     accounts: Accounts
     create_store: CreateStore
     change_store: ChangeStore
-    create_token: CreateToken
     claim_credentials: ClaimCredentials
     make_login_link: MakeLoginLink
+
+
+@dataclass(frozen=True)
+class Api(ForCustomers):
+    """What the REST API calls."""
+
+    create_token: CreateToken
+
+
+@dataclass(frozen=True)
+class Console(ForCustomers):
+    """What the console calls."""
+
     sign_in: SignIn
     departures: Departures
     provider: Provider | None = None  # None: nobody signs in with one here
@@ -106,40 +119,62 @@ class OperatorDesk:
 @cache
 def api(settings: CreateStoreSettings) -> Api:
     """For `functions/create_store`."""
-    from control_plane.adapters.login_links import LoginLinks
     from control_plane.adapters.oidc_identities import OidcIdentities
-    from control_plane.adapters.postgres_accounts import PostgresAccounts
-    from control_plane.adapters.postgres_database import Database
-    from control_plane.adapters.postgres_people import PostgresDepartures
-    from control_plane.adapters.pubsub_events import PubSubEvents
-    from control_plane.adapters.sealer import Sealer
 
-    database = Database(
+    parts = _for_customers(settings, _customers_database(settings), OidcIdentities(settings.oidc_issuers))
+    return Api(**vars(parts), create_token=CreateToken(parts.accounts))
+
+
+@cache
+def console(settings: ConsoleSettings) -> Console:
+    """For `functions/console`."""
+    from control_plane.adapters.oidc_identities import OidcIdentities
+    from control_plane.adapters.postgres_people import PostgresDepartures
+
+    database = _customers_database(settings)
+    identities = OidcIdentities(settings.oidc_issuers)
+    parts = _for_customers(settings, database, identities)
+    return Console(
+        **vars(parts),
+        sign_in=SignIn(parts.accounts),
+        departures=PostgresDepartures(database),
+        provider=_provider(settings, identities),
+    )
+
+
+def _customers_database(settings: CreateStoreSettings | ConsoleSettings) -> Database:
+    from control_plane.adapters.postgres_database import Database
+
+    return Database(
         settings.database_url,
         connections=settings.threads,
         parameters=_OF_A_REQUEST,
         ca=settings.database_ca,
     )
+
+
+def _for_customers(
+    settings: CreateStoreSettings | ConsoleSettings, database: Database, identities: OidcIdentities
+) -> ForCustomers:
+    from control_plane.adapters.login_links import LoginLinks
+    from control_plane.adapters.postgres_accounts import PostgresAccounts
+    from control_plane.adapters.pubsub_events import PubSubEvents
+    from control_plane.adapters.sealer import Sealer
+
     sealer = Sealer(settings.sealing_keys)
     accounts = PostgresAccounts(database, sealer, plans().accounts, wake_seconds=settings.wake_seconds)
-    events = PubSubEvents(settings.pubsub_project_id, settings.pubsub_emulator_host)
-    announce = Announce(events)
-    identities = OidcIdentities(settings.oidc_issuers)
-    return Api(
+    announce = Announce(PubSubEvents(settings.pubsub_project_id, settings.pubsub_emulator_host))
+    return ForCustomers(
         Recognise(identities),
         accounts,
         CreateStore(accounts, announce, Hostnames(settings.base_domain), plans(), settings.new_stores_cell),
         ChangeStore(accounts, announce, plans()),
-        CreateToken(accounts),
         ClaimCredentials(accounts),
         MakeLoginLink(accounts, LoginLinks(json.loads(settings.login_keys))),
-        SignIn(accounts),
-        PostgresDepartures(database),
-        _provider(settings, identities),
     )
 
 
-def _provider(settings: CreateStoreSettings, identities: OidcIdentities) -> Provider | None:
+def _provider(settings: ConsoleSettings, identities: OidcIdentities) -> Provider | None:
     """The first issuer with whom people sign in, where browsers can come back to us."""
     issuer = next((each for each in settings.oidc_issuers if each.sign_in), None)
     if issuer is None or settings.public_url is None:

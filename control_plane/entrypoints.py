@@ -158,6 +158,11 @@ def request_id() -> str:
     return known
 
 
+def cause() -> str:
+    """This request, for the audit."""
+    return f"request {request_id()}"
+
+
 def status_of(error: type[RequestError]) -> HTTPStatus:
     """What callers get for this mistake of theirs."""
     return _STATUS.get(error, HTTPStatus.BAD_REQUEST)

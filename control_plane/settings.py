@@ -146,19 +146,26 @@ class _NewStores(BaseSettings):
     base_domain: str = Field(validation_alias="URUMI_BASE_DOMAIN", min_length=1)
 
 
-class CreateStoreSettings(_Common, _Keys, _NewStores):
-    """For `functions/create_store`."""
-
+class _Customers(_Common, _Keys, _NewStores):
     # What signs log-in links: Ed25519 seeds by key id, as JSON; the first signs.
     login_keys: Annotated[str, AfterValidator(_seeds)] = Field(validation_alias="URUMI_LOGIN_KEYS")
-    # Who signs the ID tokens that callers may show, as JSON; docs/operating.md has the fields.
+    # Who signs people's ID tokens, as JSON; docs/operating.md has the fields.
     oidc_issuers: Annotated[tuple[Issuer, ...], NoDecode, BeforeValidator(issuers_from_json)] = Field(
         "[]", validation_alias="URUMI_OIDC_ISSUERS", validate_default=True
     )
-    # Where browsers find this API, as https://HOST; people sign in with an issuer only where it is set.
+    # Where browsers find this function, as https://HOST. What changes anything must come from there.
     public_url: Annotated[str, AfterValidator(_site)] | None = Field(
         None, validation_alias="URUMI_PUBLIC_URL"
     )
+
+
+class CreateStoreSettings(_Customers):
+    """For `functions/create_store`."""
+
+
+class ConsoleSettings(_Customers):
+    """For `functions/console`. People sign in with an issuer only where `public_url` is set."""
+
     # What we prove with that we are the client of an issuer, as JSON: a secret by issuer.
     oidc_client_secrets: Annotated[str, AfterValidator(_texts)] = Field(
         "{}", validation_alias="URUMI_OIDC_CLIENT_SECRETS"

@@ -7,8 +7,9 @@ from http import HTTPStatus
 
 import flask
 
+from control_plane import browsers
 from control_plane.domain.accounts import Scope
-from functions.create_store import asked, browsers
+from functions.create_store import asked
 from functions.create_store.account_views import (
     MadeTokenView,
     Members,

@@ -15,18 +15,13 @@ from control_plane.domain.errors import (
     StoreNotFoundError,
     TokenNotFoundError,
 )
-from control_plane.entrypoints import request_id
+from control_plane.entrypoints import cause
 
-__all__ = ["MAX_BODY_BYTES", "MAX_KEY_LENGTH", "body"]  # beside what is defined here
+__all__ = ["MAX_BODY_BYTES", "MAX_KEY_LENGTH", "body", "cause"]  # beside what is defined here
 
 MAX_KEY_LENGTH = 255
 _TAG = re.compile(r'"([0-9]{1,18})-[0-9a-f]{16}"')
 _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-
-
-def cause() -> str:
-    """This request, for the audit."""
-    return f"request {request_id()}"
 
 
 def idempotency_key(request: flask.Request) -> str | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import flask
 
-from control_plane import bootstrap
+from control_plane import bootstrap, browsers
 from control_plane.ports.customers import Shown
 from control_plane.settings import CreateStoreSettings, from_environment
-from functions.create_store import browsers
 
 SETTINGS = from_environment(CreateStoreSettings)
 

@@ -7,8 +7,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -17,21 +16,13 @@ import flask
 from markupsafe import Markup, escape
 
 from control_plane.entrypoints import PROBLEMS
+from control_plane.pages import Page
 from functions.create_store import openapi
 from functions.create_store.openapi import Json
 
 _CODE = re.compile("`([^`]+)`")
 _CODED = Markup("<code>{}</code>")
 _KEPT = "public, max-age=300"
-
-
-@dataclass(frozen=True)
-class Page:
-    """One address that is read and not part of the API."""
-
-    method: str
-    path: str
-    handler: Callable[[flask.Request], flask.Response]
 
 
 def show_document(request: flask.Request) -> flask.Response:
@@ -48,15 +39,7 @@ def show_page(request: flask.Request) -> flask.Response:
     return answer
 
 
-def go_to_page(_request: flask.Request) -> flask.Response:
-    """Whoever opens the address without a path wants to read."""
-    answer = flask.make_response("", HTTPStatus.SEE_OTHER)
-    answer.headers["Location"] = "/docs"
-    return answer
-
-
 PAGES = (
-    Page("GET", "/", go_to_page),
     Page("GET", "/docs", show_page),
     Page("GET", "/openapi.json", show_document),
 )

@@ -7,7 +7,7 @@ import functions_framework
 from flask.typing import ResponseReturnValue
 
 from control_plane import bootstrap
-from control_plane.entrypoints import http_endpoint, request_id
+from control_plane.entrypoints import cause, http_endpoint
 from control_plane.settings import ReconcileSettings, from_environment
 
 SETTINGS = from_environment(ReconcileSettings)
@@ -17,5 +17,5 @@ SETTINGS = from_environment(ReconcileSettings)
 @http_endpoint
 def reconcile(_request: flask.Request) -> ResponseReturnValue:
     """Run a pass, or answer at once that one is running."""
-    summary = bootstrap.reconcile(SETTINGS)(cause=f"request {request_id()}")
+    summary = bootstrap.reconcile(SETTINGS)(cause=cause())
     return asdict(summary)

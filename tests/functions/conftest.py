@@ -6,6 +6,7 @@ import base64
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import functions_framework
 import pytest
@@ -55,19 +56,32 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def api(environment: None, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Client:
     """The REST API."""
-    parts = bootstrap.Api(
-        Recognise(FakeIdentities(IDENTITIES)),
-        platform.accounts,
-        platform.create_store,
-        platform.change_store,
-        platform.create_token,
-        platform.claim,
-        platform.login,
-        SignIn(platform.accounts),
-        FakeDepartures(platform.tables),
-    )
+    parts = bootstrap.Api(**_for_customers(platform), create_token=platform.create_token)
     monkeypatch.setattr(bootstrap, "api", lambda _settings: parts)
     return serve("create_store", monkeypatch)
+
+
+@pytest.fixture
+def console(environment: None, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """The console, on the same platform as the API."""
+    parts = bootstrap.Console(
+        **_for_customers(platform),
+        sign_in=SignIn(platform.accounts),
+        departures=FakeDepartures(platform.tables),
+    )
+    monkeypatch.setattr(bootstrap, "console", lambda _settings: parts)
+    return serve("console", monkeypatch)
+
+
+def _for_customers(platform: Platform) -> dict[str, Any]:
+    return {
+        "recognise": Recognise(FakeIdentities(IDENTITIES)),
+        "accounts": platform.accounts,
+        "create_store": platform.create_store,
+        "change_store": platform.change_store,
+        "claim_credentials": platform.claim,
+        "make_login_link": platform.login,
+    }
 
 
 @pytest.fixture
@@ -86,9 +100,7 @@ def reconcile(environment: None, platform: Platform, monkeypatch: pytest.MonkeyP
 
 def serve(name: str, monkeypatch: pytest.MonkeyPatch) -> Client:
     """A function under the framework; what it reads from its environment is read anew."""
-    for module in [
-        each for each in sys.modules if each == "main" or each.startswith("functions.create_store")
-    ]:
+    for module in [each for each in sys.modules if each == "main" or each.startswith(f"functions.{name}")]:
         monkeypatch.delitem(sys.modules, module)
     source = str(CHECKOUT / "functions" / name / "main.py")
     client: Client = functions_framework.create_app(name, source).test_client(use_cookies=False)

@@ -16,6 +16,7 @@ from control_plane import bootstrap
 from control_plane.adapters import postgres_database
 from control_plane.settings import (
     BillingEventSettings,
+    ConsoleSettings,
     CreateStoreSettings,
     ProvisionSettings,
     ReconcileSettings,
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("environment")
 
 ENDPOINT = "https://gke-1.eu.gke.goog"
 IN_THE_CELL = [ProvisionSettings, ReconcileSettings]
-ALL = [CreateStoreSettings, BillingEventSettings, *IN_THE_CELL]
+ALL = [CreateStoreSettings, ConsoleSettings, BillingEventSettings, *IN_THE_CELL]
 
 
 @pytest.mark.parametrize("settings", IN_THE_CELL)
@@ -78,6 +79,7 @@ def test_a_ca_of_the_database_is_pem(monkeypatch: pytest.MonkeyPatch, settings: 
 
 BUILDERS: dict[type[_Common], list[Callable[[Any], object]]] = {
     CreateStoreSettings: [bootstrap.api],
+    ConsoleSettings: [bootstrap.console],
     ProvisionSettings: [bootstrap.provision, bootstrap.receive_message],
     ReconcileSettings: [bootstrap.reconcile],
     BillingEventSettings: [bootstrap.receive_billing_event, bootstrap.receive_stripe_notice],

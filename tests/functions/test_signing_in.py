@@ -13,7 +13,7 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from control_plane.domain.people import ONE_TIME_LIFE, SESSION_IDLE, SESSION_LIFE
-from control_plane.settings import CreateStoreSettings, from_environment
+from control_plane.settings import ConsoleSettings, from_environment
 from control_plane.use_cases.create_token import digest_of
 from tests.builders import CUSTOMER, STRANGER, TOKENS
 from tests.fakes.people import SignInRow
@@ -25,7 +25,7 @@ SESSION = "__Host-session"
 OPERATIONS = list(operations())
 UNSAFE = [each for each in OPERATIONS if each.method != "GET"]
 GUARDED = [each for each in OPERATIONS if each.scope]
-SITE = "http://localhost"  # where the framework's test client finds the API
+SITE = "http://localhost"  # where the framework's test client finds a function
 ANNA = ID_TOKENS[CUSTOMER]
 SECRET = "the-secret-of-a-browser"
 
@@ -36,8 +36,8 @@ def let_sign_in(platform: Platform, secret: str, account: UUID = CUSTOMER) -> No
     platform.tables.of_people.sign_ins[digest_of(secret)] = row
 
 
-def once(api: Client, secret: str, **headers: str) -> TestResponse:
-    return api.get(f"/signin/once?token={secret}", headers=headers)
+def once(console: Client, secret: str, **headers: str) -> TestResponse:
+    return console.get(f"/signin/once?token={secret}", headers=headers)
 
 
 def cookie(answer: TestResponse, name: str = SESSION) -> Any:
@@ -60,18 +60,20 @@ def proof(api: Client, headers: Mapping[str, str]) -> str:
 
 
 class TestOneTimeAddress:
-    def test_it_signs_in_and_leads_on(self, api: Client, platform: Platform) -> None:
+    def test_it_signs_in_and_leads_on(self, api: Client, console: Client, platform: Platform) -> None:
         let_sign_in(platform, "x")
-        answer = once(api, "x")
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/docs")
+        answer = once(console, "x")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
         kept = cookie(answer)
         assert len(kept.value) == 43
         found = api.get("/v1/session", headers={"Cookie": f"{SESSION}={kept.value}"}).get_json()
         assert (found["account"], found["role"], found["member"]) == (str(CUSTOMER), "customer", "owner")
 
-    def test_the_cookie_is_for_this_host_https_and_no_script(self, api: Client, platform: Platform) -> None:
+    def test_the_cookie_is_for_this_host_https_and_no_script(
+        self, console: Client, platform: Platform
+    ) -> None:
         let_sign_in(platform, "x")
-        kept = cookie(once(api, "x"))
+        kept = cookie(once(console, "x"))
         assert (kept["secure"], kept["httponly"], kept["samesite"], kept["path"], kept["domain"]) == (
             True,
             True,
@@ -81,56 +83,58 @@ class TestOneTimeAddress:
         )
         assert int(kept["max-age"]) == SESSION_LIFE.total_seconds()
 
-    def test_it_works_once(self, api: Client, platform: Platform) -> None:
+    def test_it_works_once(self, console: Client, platform: Platform) -> None:
         let_sign_in(platform, "x")
-        assert once(api, "x").status_code == 303
-        refused(once(api, "x"))
+        assert once(console, "x").status_code == 303
+        refused(once(console, "x"))
 
-    def test_looking_without_opening_does_not_use_it_up(self, api: Client, platform: Platform) -> None:
+    def test_looking_without_opening_does_not_use_it_up(self, console: Client, platform: Platform) -> None:
         let_sign_in(platform, "x")
-        refused(api.head("/signin/once?token=x"), body=False)
-        assert once(api, "x").status_code == 303
+        refused(console.head("/signin/once?token=x"), body=False)
+        assert once(console, "x").status_code == 303
 
-    def test_every_refusal_is_the_same(self, api: Client, platform: Platform) -> None:
+    def test_every_refusal_is_the_same(self, console: Client, platform: Platform) -> None:
         let_sign_in(platform, "late")
         platform.clock.later(ONE_TIME_LIFE.total_seconds() + 1)
-        answers = [once(api, secret) for secret in ("late", "nobodys", "", "x" * 101, "%00", "%F0%9F%98%80")]
-        answers.append(api.get("/signin/once"))
+        answers = [
+            once(console, secret) for secret in ("late", "nobodys", "", "x" * 101, "%00", "%F0%9F%98%80")
+        ]
+        answers.append(console.get("/signin/once"))
         assert len({answer.get_data() for answer in answers}) == 1
         for answer in answers:
             refused(answer)
 
-    def test_what_was_in_the_address_is_told_to_nobody(self, api: Client, platform: Platform) -> None:
+    def test_what_was_in_the_address_is_told_to_nobody(self, console: Client, platform: Platform) -> None:
         let_sign_in(platform, "x")
-        for answer in (once(api, "x"), once(api, "x")):
+        for answer in (once(console, "x"), once(console, "x")):
             assert answer.headers["Referrer-Policy"] == "no-referrer"
             assert answer.headers["Cache-Control"] == "no-store"
             assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
-    def test_the_secret_is_nowhere_in_the_database(self, api: Client, platform: Platform) -> None:
+    def test_the_secret_is_nowhere_in_the_database(self, console: Client, platform: Platform) -> None:
         let_sign_in(platform, "x")
-        secret = cookie(once(api, "x")).value
+        secret = cookie(once(console, "x")).value
         assert secret not in repr(vars(platform.tables)) + repr(platform.tables.of_people)
 
     def test_a_session_that_was_there_before_is_neither_taken_nor_kept(
-        self, api: Client, platform: Platform
+        self, api: Client, console: Client, platform: Platform
     ) -> None:
         planted = {"Cookie": f"{SESSION}=planted"}
         let_sign_in(platform, "x")
         let_sign_in(platform, "y")
-        first = cookie(once(api, "x", **planted)).value
+        first = cookie(once(console, "x", **planted)).value
         assert first != "planted"
         assert api.get("/v1/session", headers=planted).status_code == 401
         mine = {"Cookie": f"{SESSION}={first}"}
-        second = cookie(once(api, "y", **mine)).value
+        second = cookie(once(console, "y", **mine)).value
         assert second not in (first, "planted")
         assert api.get("/v1/session", headers=mine).status_code == 401
 
     def test_what_the_browser_calls_itself_is_kept_short_and_plain(
-        self, api: Client, platform: Platform
+        self, console: Client, platform: Platform
     ) -> None:
         let_sign_in(platform, "x")
-        once(api, "x", **{"User-Agent": "Fox\x7f\xe9" + "x" * 300})
+        once(console, "x", **{"User-Agent": "Fox\x7f\xe9" + "x" * 300})
         (row,) = platform.tables.of_people.sessions.values()
         assert row.kept.browser == "Fox" + "x" * 197
 
@@ -170,14 +174,14 @@ class TestSession:
         assert api.get("/v1/stores", headers=mine).status_code == 401
         assert timedelta(hours=2) == SESSION_IDLE
 
-    def test_signing_out_ends_it_at_once(self, api: Client, platform: Platform) -> None:
+    def test_signing_out_ends_it_at_once(self, api: Client, console: Client, platform: Platform) -> None:
         mine = signed_in(platform)
         headers = {**mine, "X-CSRF-Token": proof(api, mine)}
-        answer = api.post("/signout", headers=headers)
+        answer = console.post("/signout", headers=headers)
         assert (answer.status_code, cookie(answer).value, cookie(answer)["max-age"]) == (204, "", "0")
         assert api.get("/v1/session", headers=mine).status_code == 401
-        assert api.post("/signout", headers=headers).status_code == 204  # whoever is out may say so again
-        assert api.post("/signout").status_code == 204
+        assert console.post("/signout", headers=headers).status_code == 204  # whoever is out may say so again
+        assert console.post("/signout").status_code == 204
 
     def test_what_is_ended_or_removed_is_refused_at_once(self, api: Client, platform: Platform) -> None:
         mine = signed_in(platform)
@@ -297,12 +301,14 @@ class TestForgedRequests:
         assert (answer.status_code, problem(answer)) == (403, "csrf")
 
     @pytest.mark.parametrize("forged", [*FORGED, *WITH_PROOF])
-    def test_nobody_is_signed_out_by_another_site(self, api: Client, platform: Platform, forged: str) -> None:
+    def test_nobody_is_signed_out_by_another_site(
+        self, api: Client, console: Client, platform: Platform, forged: str
+    ) -> None:
         mine = signed_in(platform)
         headers = {**mine, **FORGED.get(forged, {})}
         if forged in WITH_PROOF:
             headers |= {"X-CSRF-Token": proof(api, mine), **WITH_PROOF[forged]}
-        assert api.post("/signout", headers=headers).status_code == 403
+        assert console.post("/signout", headers=headers).status_code == 403
         assert api.get("/v1/session", headers=mine).status_code == 200
 
     @pytest.mark.parametrize("operation", UNSAFE, ids=_named)
@@ -351,7 +357,7 @@ class TestSettings:
     ) -> None:
         monkeypatch.setenv(name, wrong)
         with pytest.raises(SystemExit) as end:
-            from_environment(CreateStoreSettings)
+            from_environment(ConsoleSettings)
         assert name in str(end.value)
         assert wrong not in str(end.value)
 
@@ -360,15 +366,15 @@ class TestSettings:
         monkeypatch.setenv("URUMI_OIDC_CLIENT_SECRETS", '{"https://id.example": "s"}')
         issuers = '[{"issuer": "https://id.example", "audience": "us", "sign_in": true}]'
         monkeypatch.setenv("URUMI_OIDC_ISSUERS", issuers)
-        found = from_environment(CreateStoreSettings)
+        found = from_environment(ConsoleSettings)
         assert found.public_url == "https://api.example"
-        assert hash(found) == hash(from_environment(CreateStoreSettings))  # what is built is kept by it
+        assert hash(found) == hash(from_environment(ConsoleSettings))  # what is built is kept by it
 
 
 class TestWithoutAProvider:
     @pytest.mark.parametrize("path", ["/signin", "/signin/callback", "/signin/callback?code=x&state=y"])
-    def test_it_says_that_it_is_not_configured(self, api: Client, path: str) -> None:
-        answer = api.get(path)
+    def test_it_says_that_it_is_not_configured(self, console: Client, path: str) -> None:
+        answer = console.get(path)
         assert answer.status_code == 404
         assert "URUMI_PUBLIC_URL" in answer.get_data(as_text=True)
         assert "Location" not in answer.headers

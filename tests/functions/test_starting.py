@@ -17,25 +17,26 @@ from dev.machine.place import CHECKOUT
 pytestmark = pytest.mark.usefixtures("environment")
 
 CLIENTS = ("kubernetes", "grpc", "google.pubsub_v1", "sqlalchemy", "pg8000", "stripe")
+READ = {"create_store": "/openapi.json", "console": "/"}  # what is answered without any part
 LOAD = """
 import functions_framework, sys
 client = functions_framework.create_app({name!r}, {source!r}).test_client()
-if {name!r} == "create_store":
-    assert client.get("/openapi.json").status_code == 200
+if {name!r} in {read!r}:
+    assert client.get({read!r}[{name!r}]).status_code == 200
 print([each for each in {clients!r} if each in sys.modules])
 """
 
 
 def run(name: str, code: str | None = None, **changes: str) -> subprocess.CompletedProcess[str]:
     source = str(CHECKOUT / "functions" / name / "main.py")
-    code = code or LOAD.format(name=name, source=source, clients=CLIENTS)
+    code = code or LOAD.format(name=name, source=source, clients=CLIENTS, read=READ)
     environment = {key: value for key, value in {**os.environ, **changes}.items() if value}
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
 
 
-@pytest.mark.parametrize("name", ["create_store", "provision", "reconcile", "billing_event"])
+@pytest.mark.parametrize("name", ["create_store", "console", "provision", "reconcile", "billing_event"])
 def test_starting_loads_no_client(name: str) -> None:
     found = run(name)
     assert (found.returncode, found.stdout.strip()) == (0, "[]"), found.stderr
@@ -47,6 +48,11 @@ def test_starting_loads_no_client(name: str) -> None:
         ("create_store", "DATABASE_URL"),
         ("create_store", "URUMI_BASE_DOMAIN"),
         ("create_store", "URUMI_NEW_STORES_CELL"),
+        ("console", "DATABASE_URL"),
+        ("console", "URUMI_CREDENTIALS_KEYS"),
+        ("console", "URUMI_LOGIN_KEYS"),
+        ("console", "URUMI_BASE_DOMAIN"),
+        ("console", "URUMI_NEW_STORES_CELL"),
         ("provision", "KUBECONFIG"),
         ("provision", "URUMI_HELM"),
         ("provision", "URUMI_CELL"),
@@ -64,7 +70,7 @@ def test_a_missing_setting_is_named(name: str, variable: str) -> None:
     assert "Traceback" not in found.stderr
 
 
-@pytest.mark.parametrize("name", ["create_store", "provision", "reconcile", "billing_event"])
+@pytest.mark.parametrize("name", ["create_store", "console", "provision", "reconcile", "billing_event"])
 def test_a_plan_file_that_makes_no_sense_is_named_before_anybody_asks(name: str, tmp_path: Path) -> None:
     plans = tmp_path / "plans.yaml"
     plans.write_text("version: 1\nstores: {}\naccounts: {}\n")

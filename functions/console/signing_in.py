@@ -1,25 +1,24 @@
-"""Where a browser comes in and leaves. These are pages and no part of the API."""
+"""Where a browser comes in and leaves."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
 import flask
-from markupsafe import escape
 
+from control_plane import browsers
 from control_plane.domain.errors import UnauthenticatedError
 from control_plane.domain.people import OnceShown
+from control_plane.entrypoints import cause
+from control_plane.pages import Page
 from control_plane.ports.customers import Shown
 from control_plane.ports.people import SignInRefusedError
 from control_plane.use_cases.create_token import digest_of
-from functions.create_store import asked, browsers
-from functions.create_store.answers import nothing
-from functions.create_store.callers import api, session
-from functions.create_store.docs_page import Page
+from functions.console.answers import leading_to, nothing, page
+from functions.console.callers import platform, session
 
-_AFTERWARDS = "/docs"  # until there is a console
+_AFTERWARDS = "/"
 _LONGEST = 4096  # of what an identity provider or an address may hand over
-_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _NOT_CONFIGURED = (
     "Signing in is not configured here. Whoever runs this sets URUMI_PUBLIC_URL, and in URUMI_OIDC_ISSUERS "
     "an issuer with sign_in. On one machine, `urumi signin` prints an address that signs in."
@@ -29,20 +28,20 @@ _REFUSED = "This did not sign you in. It works once, within a few minutes, in on
 
 def begin(request: flask.Request) -> flask.Response:
     """Off to the identity provider."""
-    provider = api().provider
+    provider = platform().provider
     if request.method != "GET" or provider is None:
-        return _page(HTTPStatus.NOT_FOUND, "Not configured", _NOT_CONFIGURED)
+        return page(HTTPStatus.NOT_FOUND, "Not configured", _NOT_CONFIGURED)
     begun = provider.begin()
-    answer = _leading_to(begun.url)
+    answer = leading_to(begun.url)
     browsers.keep_sign_in(answer, begun.sealed)
     return answer
 
 
 def come_back(request: flask.Request) -> flask.Response:
     """Back from the identity provider, with a code."""
-    provider = api().provider
+    provider = platform().provider
     if request.method != "GET" or provider is None:
-        return _page(HTTPStatus.NOT_FOUND, "Not configured", _NOT_CONFIGURED)
+        return page(HTTPStatus.NOT_FOUND, "Not configured", _NOT_CONFIGURED)
     said = {name: value[:_LONGEST] for name, value in request.args.to_dict().items()}
     try:
         answer = _let_in(request, provider.finish(request.cookies.get(browsers.SIGN_IN, ""), said))
@@ -64,7 +63,7 @@ def sign_out(request: flask.Request) -> flask.Response:
     """204; from now on nobody is known by the browser's session."""
     secret = session(request)
     if secret is not None:
-        api().departures.leave(digest_of(secret), asked.cause())
+        platform().departures.leave(digest_of(secret), cause())
     answer = nothing()
     browsers.forget(answer, browsers.SESSION)
     return answer
@@ -82,43 +81,18 @@ def _let_in(request: flask.Request, shown: Shown) -> flask.Response:
     """A new session, never one that the browser had before."""
     former = request.cookies.get(browsers.SESSION)
     try:
-        secret = api().sign_in(
+        secret = platform().sign_in(
             shown,
             request.headers.get("User-Agent", ""),
             instead_of=digest_of(former) if former else None,
-            cause=asked.cause(),
+            cause=cause(),
         )
     except UnauthenticatedError:
         return _refusal()
-    answer = _leading_to(_AFTERWARDS)
+    answer = leading_to(_AFTERWARDS)
     browsers.keep_session(answer, secret)
     return answer
 
 
-def _leading_to(url: str) -> flask.Response:
-    answer = flask.make_response("", HTTPStatus.SEE_OTHER)
-    answer.headers["Location"] = url
-    return _guarded(answer)
-
-
 def _refusal() -> flask.Response:
-    return _page(HTTPStatus.FORBIDDEN, "Not signed in", _REFUSED)
-
-
-def _page(status: HTTPStatus, title: str, says: str) -> flask.Response:
-    answer = flask.make_response(
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
-        f"<h1>{escape(title)}</h1><p>{escape(says)}</p></html>",
-        status,
-    )
-    answer.headers["Content-Type"] = "text/html; charset=utf-8"
-    return _guarded(answer)
-
-
-def _guarded(answer: flask.Response) -> flask.Response:
-    # The address may hold a secret: it is told to nobody and kept nowhere.
-    answer.headers["Cache-Control"] = "no-store"
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    answer.headers["Content-Security-Policy"] = _POLICY
-    return answer
+    return page(HTTPStatus.FORBIDDEN, "Not signed in", _REFUSED)
