@@ -35,6 +35,7 @@ ROLES = (
     "urumi_reconcile",
     "urumi_operator",
     "urumi_billing_event",
+    "urumi_console",
 )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pg8000.native
 
 OWNER = "urumi_owner"
-USERS = ("create_store", "provision", "reconcile", "billing_event", "operator")
+USERS = ("create_store", "provision", "reconcile", "billing_event", "console", "operator")
 _MAY_NOT = "42501"  # insufficient_privilege
 
 # What was made before there was an owner is handed over, so that a place need not begin anew.

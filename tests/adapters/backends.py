@@ -62,7 +62,8 @@ SEALER = Sealer([Fernet.generate_key().decode()])
 class Backend(Protocol):
     """All database ports over one database."""
 
-    accounts: Accounts
+    accounts: Accounts  # as the API enters them
+    console: Accounts  # as the console does
     stores: EachItsOwn
     outbox: Outbox
     work: Work
@@ -185,6 +186,7 @@ class FakeBackend:
     def __init__(self) -> None:
         self.tables = Tables(FakeClock(), CELL, "other")
         self.accounts: Accounts = FakeAccounts(self.tables)
+        self.console = self.accounts
         self.stores = EachItsOwn(self)
         self.outbox: Outbox = FakeOutbox(self.tables)
         self.work = self.work_of(CELL)
@@ -316,7 +318,9 @@ class PostgresBackend:
         self.functions = {name: Database(login, connections=8) for name, login in logins.items()}
         create_store, provision = self.functions["create_store"], self.functions["provision"]
         reconcile, operator = self.functions["reconcile"], self.functions["operator"]
+        console = self.functions["console"]
         self.accounts: Accounts = PostgresAccounts(create_store, SEALER, LIMITS)
+        self.console: Accounts = PostgresAccounts(console, SEALER, LIMITS)
         self.stores = EachItsOwn(self)
         self.work = self.work_of(CELL)
         self.vault: Vault = PostgresVault(provision, SEALER)
@@ -328,7 +332,7 @@ class PostgresBackend:
         self.orphan_records: OrphanRecords = PostgresOrphans(reconcile, CELL)
         self.orphan_work: OrphanWork = PostgresOrphans(provision, CELL)
         self.orphan_desk: OrphanDesk = PostgresOrphans(operator, CELL)
-        self.departures: Departures = PostgresDepartures(create_store)
+        self.departures: Departures = PostgresDepartures(console)
         self.terms: Terms = PostgresTerms(reconcile)
         self.store_events: StoreEvents = PostgresStoreEvents(reconcile)
         self.back_door: pg8000.native.Connection = database.connect(url)

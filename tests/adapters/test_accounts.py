@@ -29,6 +29,7 @@ from control_plane.domain.errors import (
 from control_plane.domain.identity import Identity
 from control_plane.domain.life import Rename, Retry
 from control_plane.domain.limits import MOST_TOKENS, Limits
+from control_plane.domain.people import OnceShown
 from control_plane.domain.store import Actor, StoreState
 from control_plane.ports.customers import IdempotencyKey, Page
 from control_plane.use_cases.create_token import digest_of
@@ -89,7 +90,8 @@ def tokens_of(backend, by):
 
 
 def ask(backend, by, needs=Scope.READ):
-    with backend.accounts.enter(by, needs) as transaction:
+    accounts = backend.console if isinstance(by, OnceShown) else backend.accounts
+    with accounts.enter(by, needs) as transaction:
         return transaction.caller
 
 

@@ -240,7 +240,7 @@ def everything(backend: Backend) -> UUID:
     backend.parking.park([poison(uuid4().bytes)])
     backend.letters.answer(waiting(backend)[0].id, Answer.DISCARDED, OPERATOR)
     backend.let_sign_in(CUSTOMER, address := digest_of(uuid4().hex))
-    with backend.accounts.enter(OnceShown(address), Scope.READ) as transaction:
+    with backend.console.enter(OnceShown(address), Scope.READ) as transaction:
         transaction.people.open(digest_of(uuid4().hex), "Firefox", instead_of=None, actor=ACTOR)
     return accepted.store.id
 

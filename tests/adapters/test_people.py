@@ -39,7 +39,7 @@ UUIDS = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 def sign_in(backend, who, name="one", *, instead_of=None, browser="Firefox"):
     """A session for whoever this is, and what it shows."""
     session = SessionShown(digest_of(name))
-    with backend.accounts.enter(who, Scope.READ) as transaction:
+    with backend.console.enter(who, Scope.READ) as transaction:
         actor = transaction.caller.acting("request 1")
         former = instead_of.digest if instead_of else None
         transaction.people.open(session.digest, browser, instead_of=former, actor=actor)

@@ -18,6 +18,7 @@ from control_plane.adapters.postgres_dead_letters import PostgresParking
 from control_plane.domain.accounts import Scope, TokenShown
 from control_plane.domain.dead_letters import Answer, Kind, Message, Operator, Poison
 from control_plane.domain.events import INTENTS
+from control_plane.domain.people import OnceShown
 from control_plane.domain.rollout import Verdict
 from control_plane.domain.store import MOVES, StoreState
 from control_plane.use_cases.create_token import digest_of
@@ -30,7 +31,7 @@ from tests.postgres_server import Server, database_name
 
 MAY_NOT = "42501"  # insufficient_privilege
 GOLDEN = Path(__file__).with_name("granted.txt")
-API = "create_store"
+API, CONSOLE = "create_store", "console"
 USERS = database_roles.USERS
 _S = StoreState
 SHOWN = TokenShown(digest_of("a customer's"))
@@ -86,6 +87,7 @@ WALLED = {
 # Who makes which of MOVES; `*` stands for all states that lead there.
 MOVERS: Mapping[str, set[tuple[str, str]]] = {
     "create_store": {("*", "DELETING"), ("FAILED", "QUEUED")},
+    "console": {("*", "DELETING"), ("FAILED", "QUEUED")},
     "billing_event": {("*", "DELETING"), ("FAILED", "QUEUED")},
     "provision": {("QUEUED", "PROVISIONING"), ("*", "UPDATING"), ("*", "FAILED")},
     "reconcile": {
@@ -258,6 +260,10 @@ _TOKEN = (
     "INSERT INTO tokens (account_id, name, prefix, digest, scopes{more})"
     " SELECT {account}, 'n', 'p', sha256('x'), '{{}}'{value} FROM accounts LIMIT 1"
 )
+_SESSION = (
+    "INSERT INTO sessions (digest, person_id, account_id, role, browser)"
+    " SELECT sha256('x'), person_id, account_id, 'customer', 'b' FROM members"
+)
 _TOLD = (
     "INSERT INTO account_audit (account_id, actor, cause, action, subject)"
     " VALUES ({account}, 'a', 'c', 'x', 's')"
@@ -305,67 +311,72 @@ _NOT_ENTERED = (
     _TOLD.format(account="gen_random_uuid()"),
 )
 
-TO_ONE: Mapping[str, tuple[str, ...]] = {
-    # Each in a transaction of a customer who entered, so that the wall does not stand before the rights.
-    "create_store": (
-        *_NOT_BILLING,
-        "SELECT customer FROM subscriptions",
-        "SELECT requests_left FROM accounts",
-        "SELECT role FROM tokens",
-        "SELECT customer FROM links",
-        "SELECT subject FROM account_audit",
-        "SELECT subject FROM identities",
-        "SELECT account_id FROM sign_ins",
-        "INSERT INTO sign_ins (digest, account_id) SELECT sha256('x'), id FROM accounts",
-        "UPDATE people SET name = 'n'",
-        "UPDATE stores SET admin_email = 'e'",
-        "DELETE FROM people",
-        "DELETE FROM members",
-        "DELETE FROM sessions",
-        "INSERT INTO sessions (digest, person_id, account_id, role, browser, expires_at)"
-        " SELECT sha256('x'), person_id, account_id, 'customer', 'b', 'infinity' FROM members",
-        "UPDATE accounts SET plan = 'partner'",
-        "DELETE FROM links",
-        "UPDATE stores SET admin_made = 0",
-        _ACCOUNT,
-        _LINK.format(account="id"),
-        *(
-            _TOKEN.format(account="id", more=f", {column}", value=f", {value}")
-            for column, value in {
-                "role": "'operator'",
-                "revoked_at": "now()",
-                "last_used_at": "now()",
-            }.items()
-        ),
-        # With the rights, and for a stranger: here it is the wall.
-        _TOKEN.format(account=f"'{STRANGER}'", more="", value=""),
-        _TOLD.format(account=f"'{STRANGER}'"),
-        _TOLD.format(account="gen_random_uuid()"),
-        _KEY,
-        _ORDER.format(more="", value=""),
-        *_LEASE,
-        *_RELEASE,
-        *_OBSERVED,
-        _ORDER.format(more=", state", value=", 'READY'"),
-        _ORDER.format(more=", applied_generation", value=", 1"),
-        _ORDER.format(more=", lease_until", value=", now()"),
-        "SELECT lease_holder FROM stores",
-        "SELECT written_by FROM audit",
-        "SELECT id FROM outbox",
-        "UPDATE outbox SET published_at = now()",
-        "SELECT generation FROM attempts",
-        "SELECT body FROM dead_letters",
-        "SELECT store_id FROM orphans",
-        "SELECT reason FROM operations",
-        "SELECT watermark FROM cells",
-        "UPDATE cells SET pass_until = now()",
-        "DELETE FROM outbox",
-        "DELETE FROM idempotency_keys",
-        _ATTEMPT,
-        _PARK,
-        _ORPHAN,
-        _OPERATE,
+# Each in a transaction of a customer who entered, so that the wall does not stand before the rights.
+_ENTERED = (
+    *_NOT_BILLING,
+    "SELECT customer FROM subscriptions",
+    "SELECT requests_left FROM accounts",
+    "SELECT role FROM tokens",
+    "SELECT customer FROM links",
+    "SELECT subject FROM account_audit",
+    "SELECT subject FROM identities",
+    "SELECT account_id FROM sign_ins",
+    "INSERT INTO sign_ins (digest, account_id) SELECT sha256('x'), id FROM accounts",
+    "UPDATE people SET name = 'n'",
+    "UPDATE stores SET admin_email = 'e'",
+    "DELETE FROM people",
+    "DELETE FROM members",
+    "DELETE FROM sessions",
+    "INSERT INTO sessions (digest, person_id, account_id, role, browser, expires_at)"
+    " SELECT sha256('x'), person_id, account_id, 'customer', 'b', 'infinity' FROM members",
+    "UPDATE accounts SET plan = 'partner'",
+    "DELETE FROM links",
+    "UPDATE stores SET admin_made = 0",
+    _ACCOUNT,
+    _LINK.format(account="id"),
+    *(
+        _TOKEN.format(account="id", more=f", {column}", value=f", {value}")
+        for column, value in {
+            "role": "'operator'",
+            "revoked_at": "now()",
+            "last_used_at": "now()",
+        }.items()
     ),
+    # With the rights, and for a stranger: here it is the wall.
+    _TOKEN.format(account=f"'{STRANGER}'", more="", value=""),
+    _TOLD.format(account=f"'{STRANGER}'"),
+    _TOLD.format(account="gen_random_uuid()"),
+    _KEY,
+    _ORDER.format(more="", value=""),
+    *_LEASE,
+    *_RELEASE,
+    *_OBSERVED,
+    _ORDER.format(more=", state", value=", 'READY'"),
+    _ORDER.format(more=", applied_generation", value=", 1"),
+    _ORDER.format(more=", lease_until", value=", now()"),
+    "SELECT lease_holder FROM stores",
+    "SELECT written_by FROM audit",
+    "SELECT id FROM outbox",
+    "UPDATE outbox SET published_at = now()",
+    "SELECT generation FROM attempts",
+    "SELECT body FROM dead_letters",
+    "SELECT store_id FROM orphans",
+    "SELECT reason FROM operations",
+    "SELECT watermark FROM cells",
+    "UPDATE cells SET pass_until = now()",
+    "DELETE FROM outbox",
+    "DELETE FROM idempotency_keys",
+    _ATTEMPT,
+    _PARK,
+    _ORPHAN,
+    _OPERATE,
+)
+
+TO_ONE: Mapping[str, tuple[str, ...]] = {
+    # It lets nobody sign in or out: that is the console's.
+    "create_store": (*_ENTERED, _SESSION, "SELECT leave('', '')"),
+    # It makes no tokens: those are the API's.
+    "console": (*_ENTERED, _TOKEN.format(account="id", more="", value="")),
     "provision": (
         *_NOT_ENTERED,
         *_NOT_BILLING,
@@ -508,11 +519,12 @@ def refusal(login: Database, statement: str, **parameters: object) -> str:
 
 
 def refusal_to(real: PostgresBackend, user: str, statement: str, **parameters: object) -> str:
-    """The same of a function as it works: the API in a transaction of a customer who entered."""
-    if user != API:
+    """The same of a function as it works: API and console in a transaction of a customer who entered."""
+    accounts = {API: real.accounts, CONSOLE: real.console}.get(user)
+    if accounts is None:
         return refusal(real.functions[user], statement, **parameters)
     try:
-        with real.accounts.enter(SHOWN, Scope.READ) as transaction:
+        with accounts.enter(SHOWN, Scope.READ) as transaction:
             transaction.stores._session.rows(text(statement), parameters)
     except DBAPIError as error:
         return sqlstate(error)
@@ -625,6 +637,41 @@ def test_the_api_changes_nothing_of_strangers_and_nothing_without_entering(enter
     assert entered.functions[API].rows(text("SELECT id FROM tokens"), {}) == []
 
 
+def test_only_the_console_lets_a_browser_in_and_what_others_tried_uses_nothing_up(
+    entered: PostgresBackend,
+) -> None:
+    entered.let_sign_in(CUSTOMER, digest := digest_of("an address"))
+    with pytest.raises(DBAPIError) as error, entered.accounts.enter(OnceShown(digest), Scope.READ):
+        pass
+    assert sqlstate(error.value) == MAY_NOT
+    with entered.console.enter(OnceShown(digest), Scope.READ) as transaction:
+        assert transaction.caller.account == CUSTOMER
+
+
+_RIGHTS = """
+    SELECT table_name, column_name, privilege_type FROM information_schema.column_privileges
+    WHERE grantee = :role
+    UNION SELECT table_name, '', privilege_type FROM information_schema.table_privileges WHERE grantee = :role
+    UNION SELECT routine_name, '', privilege_type FROM information_schema.routine_privileges
+    WHERE grantee = :role
+"""
+
+
+def test_the_console_may_what_the_api_may_but_make_tokens_and_lets_people_in_and_out(
+    real: PostgresBackend,
+) -> None:
+    def rights(user: str) -> set[tuple[str, str, str]]:
+        rows = real.back_door.run(_RIGHTS, role=f"urumi_{user}")
+        return {(str(table), str(column), str(right)) for table, column, right in rows}
+
+    made = ("id", "account_id", "name", "prefix", "digest", "scopes", "expires_at")
+    assert rights(API) - rights(CONSOLE) == {("tokens", each, "INSERT") for each in made}
+    begun = ("digest", "person_id", "account_id", "role", "browser")
+    assert rights(CONSOLE) - rights(API) == {
+        ("leave", "", "EXECUTE"), *(("sessions", each, "INSERT") for each in begun),
+    }  # fmt: skip
+
+
 def test_each_meets_the_wall_that_turns_it_off(entered: PostgresBackend) -> None:
     # Not for want of rights: of the tables that each may read, the wall itself answers.
     a_stored(entered)
@@ -638,7 +685,8 @@ def test_each_meets_the_wall_that_turns_it_off(entered: PostgresBackend) -> None
             except DBAPIError as error:
                 if "would be affected by row-level security policy" in str(error.orig):
                     said.setdefault(user, set()).add(table)
-    assert said["create_store"] >= {"accounts", "audit", "idempotency_keys", "stores", "tokens"}
+    for user in (API, CONSOLE):
+        assert said[user] >= {"accounts", "audit", "idempotency_keys", "stores", "tokens"}
     assert said["provision"] >= {"dead_letters", "stores"}
     assert said["reconcile"] >= {"dead_letters", "idempotency_keys", "stores"}
     assert said["operator"] == set(WALLED)
@@ -677,7 +725,7 @@ def test_a_writer_cannot_put_a_table_of_moves_of_its_own_in_between(
 def test_only_an_operator_answers_a_letter(real: PostgresBackend) -> None:
     poison = a_waiting_letter(real, PostgresParking(real.functions["provision"]))
     answer = "UPDATE dead_letters SET answer = 'discarded', answered_at = clock_timestamp()"
-    for user in ("create_store", "provision", "reconcile"):
+    for user in ("create_store", "console", "provision", "reconcile"):
         assert refusal(real.functions[user], answer) == MAY_NOT
     (letter,) = real.letters.letters(answered=False, limit=2)
     real.letters.answer(letter.id, Answer.DISCARDED, Operator("anna", "seen"))

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 import urllib3
 from cryptography.fernet import Fernet
+from flask import Response as FlaskResponse
 from werkzeug.test import Client, TestResponse
 
 from control_plane import bootstrap
@@ -66,20 +67,38 @@ def site(  # noqa: PLR0917 - fixtures
     database_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Client]:
-    """The function under the framework, with its own database login."""
+    """The console and the API on one host under the framework, each with its own database login."""
     issuers = [
         {"issuer": "https://machines.example", "audience": "x"},
         {"issuer": provider.url, "audience": AUDIENCE, "sign_in": True},
     ]
-    monkeypatch.setenv("DATABASE_URL", postgres.logins(database_url)["create_store"])
     monkeypatch.setenv("URUMI_PUBLIC_URL", PUBLIC)
     monkeypatch.setenv("URUMI_OIDC_ISSUERS", json.dumps(issuers))
     monkeypatch.setenv("URUMI_OIDC_CLIENT_SECRETS", json.dumps({provider.url: "a secret"}))
-    bootstrap.api.cache_clear()
-    yield serve("create_store", monkeypatch)
-    parts: Any = bootstrap.api(sys.modules["functions.create_store.callers"].SETTINGS)
-    parts.accounts._database._engine.dispose()
-    bootstrap.api.cache_clear()
+    logins = postgres.logins(database_url)
+    served = {}
+    for name in FUNCTIONS:
+        monkeypatch.setenv("DATABASE_URL", logins[name])
+        served[name] = serve(name, monkeypatch).application
+    _forget()
+
+    def by_path(environ: dict[str, Any], start_response: Any) -> Any:
+        name = "create_store" if environ["PATH_INFO"].startswith("/v1/") else "console"
+        return served[name](environ, start_response)
+
+    yield Client(by_path, FlaskResponse, use_cookies=False)
+    for name, build in FUNCTIONS.items():
+        parts: Any = build(sys.modules[f"functions.{name}.callers"].SETTINGS)
+        parts.accounts._database._engine.dispose()
+    _forget()
+
+
+FUNCTIONS: dict[str, Any] = {"create_store": bootstrap.api, "console": bootstrap.console}
+
+
+def _forget() -> None:
+    for build in FUNCTIONS.values():
+        build.cache_clear()
 
 
 @dataclass
@@ -145,7 +164,7 @@ class TestTheWholeWay:
     def test_a_person_signs_in_and_is_known(self, site: Client, real: PostgresBackend) -> None:
         browser = Browser(site)
         found = browser.sign_in()
-        assert (found.status_code, found.headers["Location"]) == (303, "/docs")
+        assert (found.status_code, found.headers["Location"]) == (303, "/")
         assert set(browser.cookies) == {SESSION}
         who = browser.who()
         assert (who["email"], who["name"]) == ("anna@example.com", "Anna")

@@ -44,7 +44,7 @@ from tests.builders import ACTOR, CUSTOMER, LIMITS, STRANGER, a_new_store
 from tests.postgres_server import Server
 
 CONTROL_PLANE = Path(postgres_accounts.__file__).parents[1]
-API = "urumi_create_store"
+FOR_CUSTOMERS = ("create_store", "console")  # whom the wall stands before
 MAY_NOT = "42501"  # insufficient_privilege, and what row-level security refuses
 # Those of the brief; the catalogue may know more, and all that it knows are tried.
 AT_LEAST = {
@@ -69,7 +69,7 @@ NOBODYS = {
     "dead_letters",
     "identities",
     "sign_ins",
-}  # the API sees no row of them, whoever asks
+}  # nobody who is walled sees a row of them
 # Those that hang on another table come first: what is theirs is told by it.
 LAST = ("members", "stores", "accounts")
 
@@ -157,7 +157,7 @@ def a_side(real: PostgresBackend, account: UUID, name: str) -> Side:
         new = NewToken(uuid4(), "n", "p", digest_of(f"second {name}"), ALL_SCOPES, None)
         side.tokens.append(transaction.tokens.add(new, ACTOR).id)
     person = Identity("i", f"subject of {name}", name, Role.CUSTOMER, f"{name}@example.com", name, None)
-    with real.accounts.enter(person, Scope.READ) as transaction:
+    with real.console.enter(person, Scope.READ) as transaction:
         transaction.people.open(digest_of(f"session of {name}"), "b", instead_of=None, actor=ACTOR)
     real.let_sign_in(account, digest_of(f"address of {name}"))
     for store_id in side.stores:
@@ -200,19 +200,27 @@ def theirs(real: PostgresBackend) -> Side:
     return side
 
 
+@pytest.fixture(params=FOR_CUSTOMERS)
+def user(request: pytest.FixtureRequest) -> str:
+    """The API or the console."""
+    return str(request.param)
+
+
 @pytest.fixture
-def granted_all(real: PostgresBackend, mine: Side, theirs: Side) -> PostgresBackend:
-    """The API may do everything with every table, and no trigger stands in its way: the wall is left."""
+def granted_all(real: PostgresBackend, mine: Side, theirs: Side, user: str) -> PostgresBackend:
+    """It may do everything with every table, and no trigger stands in its way: the wall is left."""
     for table in walled(real):
-        real.back_door.run(f"GRANT ALL ON {table} TO {API}")
+        real.back_door.run(f"GRANT ALL ON {table} TO urumi_{user}")
         real.back_door.run(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+    if user == "console":
+        real.accounts = real.console
     return real
 
 
 @pytest.fixture
-def single(real: PostgresBackend, postgres: Server, database_url: str) -> Iterator[Database]:
-    """The API's login with one connection."""
-    database = Database(postgres.logins(database_url)["create_store"], connections=1)
+def single(real: PostgresBackend, postgres: Server, database_url: str, user: str) -> Iterator[Database]:
+    """Its login with one connection."""
+    database = Database(postgres.logins(database_url)[user], connections=1)
     yield database
     database._engine.dispose()
 
