@@ -23,7 +23,7 @@ GO_ON = (
     ("{urumi} stores show {name}", "the store and its history"),
     ("{urumi} stores create my-shop", "another store; then: stores watch my-shop"),
     ("{urumi} stores delete {name}", "switch it off; removed when its plan's retention is over"),
-    ("{urumi} signin", "an address that signs a browser in"),
+    ("{urumi} signin", "an address that signs a browser in to the console"),
     ("{urumi} status", "all parts, their addresses and logs"),
     ("{urumi} logs provision -f", "what provision does"),
     (". {environment}", "all addresses, for curl, psql, helm and kubectl"),
@@ -60,7 +60,8 @@ def demo(place: Place, *, as_json: bool) -> None:
     require_ready(store)
     _tell(place, api, store, took, simulated=simulated)
     output.line()
-    output.line(f"Open this in a browser within {signing_in.MINUTES} minutes; it signs you in, once:")
+    output.line(f"The console is at {values['URUMI_CONSOLE_URL']}")
+    output.line(f"Open this in a browser within {signing_in.MINUTES} minutes; it signs you in there, once:")
     output.line(f"  {signing_in.address(place, values)}")
 
 

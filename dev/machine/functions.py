@@ -25,8 +25,8 @@ BASE_DOMAIN = "localhost"  # every name below it is this machine, in browsers to
 PROVISION = {"kind": "ServiceAccount", "name": "provision", "namespace": "urumi-system"}
 # How long leases last and how soon what was lost is said again: handed on where they are set.
 PATIENCE_SETTINGS = ("URUMI_LEASE_SECONDS", "URUMI_HELM_SECONDS", "URUMI_WAKE_SECONDS")
-# With whom people may sign in: handed on to the API where they are set.
-OIDC_SETTINGS = ("URUMI_OIDC_ISSUERS", "URUMI_OIDC_CLIENT_SECRETS")
+# Who signs people's ID tokens, and what proves to them who we are: handed on where they are set.
+ISSUERS, CLIENT_SECRETS = "URUMI_OIDC_ISSUERS", "URUMI_OIDC_CLIENT_SECRETS"
 SECONDS = 60.0
 PATIENCE = 12.0  # a function drains for 8 s after SIGTERM
 
@@ -48,8 +48,10 @@ FUNCTIONS = (
     Function("provision", 8081),
     Function("reconcile", 8082),
     Function("billing_event", 8083),
+    Function("console", 8086),
 )
 WEBHOOK = Function("stripe_webhook", 8084)
+IN_BROWSERS = ("create_store", "console")
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,16 @@ def settings(name: str, around: Surroundings) -> dict[str, str]:
     }
     billing = {**shops, **{each: os.environ[each] for each in STRIPE_SETTINGS if os.environ.get(each)}}
     stores = {"login": {"keys": around.keys.public}, **around.cluster.values}
+    customers = {
+        **shops,
+        "URUMI_CREDENTIALS_KEYS": around.keys.sealing,
+        "URUMI_LOGIN_KEYS": json.dumps(around.keys.login),
+        **_set(ISSUERS),
+    }
     shared = {"URUMI_CELL": CELL, "URUMI_CELL_VALUES": json.dumps(stores)}
     own = {
-        "create_store": lambda: {
-            **shops,
-            "URUMI_CREDENTIALS_KEYS": around.keys.sealing,
-            "URUMI_LOGIN_KEYS": json.dumps(around.keys.login),
-            **{each: os.environ[each] for each in OIDC_SETTINGS if each in os.environ},
-        },
+        "create_store": lambda: customers,
+        "console": lambda: {**customers, **_set(CLIENT_SECRETS)},
         "provision": lambda: {
             "KUBECONFIG": str(around.kubeconfigs[name]),
             "URUMI_HELM": str(around.cluster.helm),
@@ -121,13 +125,22 @@ def settings(name: str, around: Surroundings) -> dict[str, str]:
         "PUBSUB_PROJECT_ID": topics.PROJECT,
         "PUBSUB_EMULATOR_HOST": around.emulator,
         **own[name](),
-        **{each: os.environ[each] for each in (*PATIENCE_SETTINGS, "URUMI_PLANS") if each in os.environ},
+        **_set(*PATIENCE_SETTINGS, "URUMI_PLANS"),
     }
 
 
+def _set(*names: str) -> dict[str, str]:
+    return {each: os.environ[each] for each in names if each in os.environ}
+
+
+def public_url(base: str) -> str:
+    """What listens at `base`, by the name whose Secure cookies browsers keep without https."""
+    return base.replace("127.0.0.1", "localhost")
+
+
 def public(name: str, port: int) -> dict[str, str]:
-    """Where browsers find the API: by the name whose Secure cookies they keep without https."""
-    return {"URUMI_PUBLIC_URL": f"http://localhost:{port}"} if name == "create_store" else {}
+    """What tells a function where browsers find it, if they do."""
+    return {"URUMI_PUBLIC_URL": public_url(f"http://127.0.0.1:{port}")} if name in IN_BROWSERS else {}
 
 
 def _up(place: Place, function: Function, own: Mapping[str, str]) -> int:

@@ -67,6 +67,7 @@ def up(place: Place, say: Say) -> dict[str, str]:
         _tick(place, bases["reconcile"])
         values = {
             "URUMI_API_URL": bases["create_store"],
+            "URUMI_CONSOLE_URL": functions.public_url(bases["console"]),
             "URUMI_API_TOKEN": customers.customers(place)[0].token,
             "URUMI_PROVISION_URL": bases["provision"],
             "URUMI_RECONCILE_URL": bases["reconcile"],
@@ -83,7 +84,7 @@ def up(place: Place, say: Say) -> dict[str, str]:
             "URUMI_HELM": str(made.helm),
         }
         environment.write(place, values)
-        say(f"all parts answer; API: {values['URUMI_API_URL']}")
+        say(f"all parts answer; API: {values['URUMI_API_URL']}, console: {values['URUMI_CONSOLE_URL']}")
         return values
 
 

@@ -27,7 +27,8 @@ EVENT = {
     "reason": None,
 }
 
-SIGN_IN = "http://localhost:8080/signin/once?token=t"
+CONSOLE = "http://localhost:8086"
+SIGN_IN = f"{CONSOLE}/signin/once?token=t"
 
 Run = Callable[..., Any]
 
@@ -55,7 +56,10 @@ def run(monkeypatch, tmp_path, asked) -> Run:
             }  # fmt: skip
             return httpx.Response(202, json=store)
 
-        values = {"URUMI_API_URL": "u", "URUMI_API_TOKEN": "t", "URUMI_PODS": pods, "URUMI_CLUSTER": "node"}
+        values = {
+            "URUMI_API_URL": "u", "URUMI_API_TOKEN": "t", "URUMI_CONSOLE_URL": CONSOLE,
+            "URUMI_PODS": pods, "URUMI_CLUSTER": "node",
+        }  # fmt: skip
         monkeypatch.setattr(machine, "up", lambda place, say: values)
         made = api.Api("http://api", "token", httpx.MockTransport(answer))
         monkeypatch.setattr(demo, "Api", lambda url, token: made)
@@ -92,8 +96,9 @@ def test_with_simulated_pods_it_says_that_no_shop_answers_and_how_to_have_one(ru
 
 
 @pytest.mark.parametrize("pods", ["real", "simulated"])
-def test_its_last_line_signs_a_browser_in(run, pods):
-    assert run(pods).stdout.splitlines()[-1].strip() == SIGN_IN
+def test_its_last_lines_lead_to_the_console_and_sign_a_browser_in(run, pods):
+    *_, console, _, last = run(pods).stdout.splitlines()
+    assert (console, last.strip()) == (f"The console is at {CONSOLE}", SIGN_IN)
 
 
 @pytest.mark.parametrize("pods", ["real", "simulated"])

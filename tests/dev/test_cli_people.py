@@ -13,7 +13,7 @@ from control_plane import bootstrap
 from control_plane.domain.errors import DatabaseUnavailableError
 from control_plane.domain.registry import ERASED_ADDRESS, AccountSummary, Erased, Link, RegistryError
 from control_plane.use_cases.create_token import digest_of
-from dev.cli import main, operators, signing_in
+from dev.cli import main, operators
 from dev.machine import environment, functions
 from dev.machine.customers import customers
 from dev.machine.place import Place
@@ -63,7 +63,7 @@ def place(monkeypatch, tmp_path):
     monkeypatch.setenv("URUMI_HOME", str(tmp_path))
     monkeypatch.delenv("URUMI_OPERATOR_DATABASE_URL", raising=False)
     place = Place(tmp_path)
-    values = {"URUMI_API_URL": "http://127.0.0.1:8080", "URUMI_OPERATOR_DATABASE_URL": "a-url"}
+    values = {"URUMI_CONSOLE_URL": "http://localhost:8086", "URUMI_OPERATOR_DATABASE_URL": "a-url"}
     environment.write(place, values)
     return place
 
@@ -83,7 +83,7 @@ def test_signin_prints_an_address_whose_secret_only_whoever_asked_has(place, reg
     done = run("signin")
     (address,) = done.stdout.splitlines()
     start, _, secret = address.partition("?token=")
-    assert start == "http://localhost:8080/signin/once"
+    assert start == "http://localhost:8086/signin/once"
     assert len(secret) == 43
     assert registry.asked == [("let_sign_in", uuid.UUID(customers(place)[0].id), digest_of(secret))]
     assert secret not in done.stderr
@@ -100,21 +100,22 @@ def test_signin_of_a_named_account(place, registry):
     assert run("signin", "--account", "mine").exit_code == 2
 
 
-@pytest.mark.parametrize(
-    ("api", "site"),
-    [
-        ("http://127.0.0.1:8080", "http://localhost:8080"),
-        ("http://localhost:9000/", "http://localhost:9000"),
-        ("https://api.example", "https://api.example"),
-    ],
-)
-def test_a_browser_is_sent_where_it_keeps_secure_cookies(api, site):
-    assert signing_in.site(api) == site
+def test_a_place_from_before_there_was_a_console_is_told_to_start_it(place, registry):
+    environment.write(place, {"URUMI_OPERATOR_DATABASE_URL": "a-url"})
+    done = run("signin")
+    assert (done.exit_code, done.stdout, registry.asked) == (3, "", [])
+    assert "`urumi up`" in done.stderr
 
 
-def test_the_api_is_told_where_browsers_find_it_and_nobody_else():
-    assert functions.public("create_store", 8080) == {"URUMI_PUBLIC_URL": "http://localhost:8080"}
-    assert functions.public("provision", 8081) == {}
+def test_a_browser_is_sent_where_it_keeps_secure_cookies():
+    assert functions.public_url("http://127.0.0.1:8086") == "http://localhost:8086"
+
+
+@pytest.mark.parametrize("name", ["console", "create_store", "provision"])
+def test_who_has_a_place_in_browsers_is_told_where(name):
+    told = {"URUMI_PUBLIC_URL": "http://localhost:9000"}
+    assert functions.public(name, 9000) == (told if name in functions.IN_BROWSERS else {})
+    assert set(functions.IN_BROWSERS) == {"console", "create_store"}
 
 
 def test_erase_names_a_person_by_id_or_address(place, registry):

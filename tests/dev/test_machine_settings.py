@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from dev.cluster.cluster import Cluster
-from dev.machine import emulator, environment, functions, postgres, postgres_binaries, postgres_home, topics
+from dev.machine import (
+    database_roles,
+    emulator,
+    environment,
+    functions,
+    postgres,
+    postgres_binaries,
+    postgres_home,
+    topics,
+)
 from dev.machine.customers import customers
 from dev.machine.digests import digest
 from dev.machine.errors import MachineError
@@ -20,7 +29,7 @@ from dev.machine.private_files import write_private
 from dev.machine.status import status
 
 AROUND = functions.Surroundings(
-    dict.fromkeys(("create_store", "provision", "reconcile", "billing_event"), "postgresql+pg8000://u:p@h/d"),
+    dict.fromkeys(database_roles.USERS, "postgresql+pg8000://u:p@h/d"),
     "127.0.0.1:8085",
     dict.fromkeys(("provision", "reconcile"), Path("/k")),
     Cluster("node", Path("/k"), Path("/helm"), "real", (), front_door=8090, values={"plugins": ["tea"]}),
@@ -39,6 +48,7 @@ def place(tmp_path):
     ("name", "own"),
     [
         ("create_store", NEW_STORES | {"URUMI_CREDENTIALS_KEYS", "URUMI_LOGIN_KEYS"}),
+        ("console", NEW_STORES | {"URUMI_CREDENTIALS_KEYS", "URUMI_LOGIN_KEYS"}),
         (
             "provision",
             {
@@ -69,6 +79,14 @@ def test_what_stripe_needs_is_handed_on_to_billings_functions_only(monkeypatch):
     has = {name for name, theirs in found.items() if set(functions.STRIPE_SETTINGS) <= set(theirs)}
     assert has == {"billing_event", "stripe_webhook"}
     assert not any("STRIPE" in each for name in set(found) - has for each in found[name])
+
+
+def test_only_the_console_proves_itself_to_an_issuer(monkeypatch):
+    monkeypatch.setenv("URUMI_OIDC_ISSUERS", "[]")
+    monkeypatch.setenv("URUMI_OIDC_CLIENT_SECRETS", "{}")
+    found = {one.name: functions.settings(one.name, AROUND) for one in functions.FUNCTIONS}
+    assert {name for name in found if "URUMI_OIDC_ISSUERS" in found[name]} == {"console", "create_store"}
+    assert {name for name in found if "URUMI_OIDC_CLIENT_SECRETS" in found[name]} == {"console"}
 
 
 def test_stores_have_names_at_the_front_door_and_what_their_cell_shares():
