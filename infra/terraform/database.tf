@@ -5,6 +5,7 @@ locals {
   # billing-event.
   database_roles = {
     create-store   = "urumi_create_store"
+    console        = "urumi_console"
     provision      = "urumi_provision"
     reconcile      = "urumi_reconcile"
     billing-event  = "urumi_billing_event"

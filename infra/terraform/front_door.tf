@@ -1,4 +1,4 @@
-# The API's door: one address, one certificate, Cloud Armor, then the two public functions. Who somebody is the
+# The public door: one address, one certificate, Cloud Armor, then the three public functions. Who somebody is the
 # functions ask themselves; here only what comes too often from one address is turned away.
 
 resource "google_compute_global_address" "api" {
@@ -73,10 +73,11 @@ resource "google_compute_security_policy" "api" {
 }
 
 locals {
-  # Hosts are one; what Stripe calls is told apart by its path.
+  # Hosts are one; paths tell apart what programs and Stripe call. All others are the console's.
   public_functions = {
-    api    = module.create_store.name
-    stripe = module.stripe_webhook.name
+    api     = module.create_store.name
+    console = module.console.name
+    stripe  = module.stripe_webhook.name
   }
 }
 
@@ -112,7 +113,7 @@ resource "google_compute_backend_service" "api" {
 
 resource "google_compute_url_map" "api" {
   name            = "api"
-  default_service = google_compute_backend_service.api["api"].id
+  default_service = google_compute_backend_service.api["console"].id
 
   host_rule {
     hosts        = [var.api_domain]
@@ -121,7 +122,12 @@ resource "google_compute_url_map" "api" {
 
   path_matcher {
     name            = "api"
-    default_service = google_compute_backend_service.api["api"].id
+    default_service = google_compute_backend_service.api["console"].id
+
+    path_rule {
+      paths   = ["/v1", "/v1/*", "/docs", "/openapi.json", "/health"]
+      service = google_compute_backend_service.api["api"].id
+    }
 
     path_rule {
       paths   = ["/stripe/webhook"]

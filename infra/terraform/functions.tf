@@ -31,6 +31,11 @@ locals {
     URUMI_NEW_STORES_CELL = var.new_stores_cell
     URUMI_BASE_DOMAIN     = var.cells[var.new_stores_cell].domain
   }
+  # One host for API and console, so that a browser's session is one.
+  public_settings = {
+    URUMI_OIDC_ISSUERS = jsonencode(var.oidc_issuers)
+    URUMI_PUBLIC_URL   = "https://${var.api_domain}"
+  }
   cell_settings = {
     for name, cell in google_container_cluster.cell : name => {
       URUMI_CELL          = name
@@ -65,7 +70,7 @@ resource "google_service_account" "functions" {
   display_name = "Function ${replace(each.value.function, "-", "_")}${each.value.cell == null ? "" : " of the cell ${each.value.cell}"}"
 }
 
-# The API. Reached through the load balancer only (front_door.tf); it looks itself who is asking.
+# The API. Reached through the load balancer only (front_door.tf), as the console is; it looks itself who is asking.
 module "create_store" {
   source   = "./modules/function"
   name     = "create-store"
@@ -75,10 +80,24 @@ module "create_store" {
   size     = var.functions.create-store
   public   = true
 
-  environment = merge(local.common_settings, local.database_settings.create-store, local.new_stores_settings, {
-    URUMI_OIDC_ISSUERS = jsonencode(var.oidc_issuers)
-    URUMI_PUBLIC_URL   = "https://${var.api_domain}"
-  })
+  environment = merge(local.common_settings, local.database_settings.create-store, local.new_stores_settings, local.public_settings)
+  secrets = {
+    for setting, pinned in local.pinned : setting => pinned
+    if contains(["URUMI_CREDENTIALS_KEYS", "URUMI_LOGIN_KEYS"], setting)
+  }
+}
+
+# The web page for people, who sign in here: it alone proves to an identity provider who we are.
+module "console" {
+  source   = "./modules/function"
+  name     = "console"
+  account  = google_service_account.functions["console"]
+  target   = "console"
+  function = local.function
+  size     = var.functions.console
+  public   = true
+
+  environment = merge(local.common_settings, local.database_settings.console, local.new_stores_settings, local.public_settings)
   secrets = {
     for setting, pinned in local.pinned : setting => pinned
     if contains(["URUMI_CREDENTIALS_KEYS", "URUMI_LOGIN_KEYS", "URUMI_OIDC_CLIENT_SECRETS"], setting)

@@ -1,5 +1,6 @@
 # Migrations run before new code: each apply with another image executes the job and waits for it, and no service
-# gets the image before (`after` in functions.tf). They are such that the code before them still works.
+# gets the image before (`after` in functions.tf). They are such that the code before them still works;
+# README.md, A new version, has the exception.
 #
 # The job is made anew each time. One that was only changed would keep its new image in the state when its execution
 # fails, so that the next apply would go on without migrations; one that could not be made is made again.

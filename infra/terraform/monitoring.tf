@@ -112,13 +112,31 @@ resource "google_monitoring_alert_policy" "no_pass" {
   }
 }
 
-resource "google_monitoring_uptime_check_config" "api" {
-  display_name = "API"
+# What is asked from outside: each function by a path of its own, which it answers without the database.
+locals {
+  doors = {
+    api = {
+      title     = "API"
+      path      = "/health"
+      what_then = "The load balancer's log says whether requests come in, create-store's log what it does with them. Stores run on without it."
+    }
+    console = {
+      title     = "Console"
+      path      = "/"
+      what_then = "Nobody signs in or sees a page. The load balancer's log says whether requests come in, console's log what it does with them. The API and stores run on without it."
+    }
+  }
+}
+
+resource "google_monitoring_uptime_check_config" "doors" {
+  for_each = local.doors
+
+  display_name = each.value.title
   timeout      = "10s"
   period       = "60s"
 
   http_check {
-    path         = "/health"
+    path         = each.value.path
     port         = 443
     use_ssl      = true
     validate_ssl = true
@@ -130,8 +148,10 @@ resource "google_monitoring_uptime_check_config" "api" {
   }
 }
 
-resource "google_monitoring_alert_policy" "api_down" {
-  display_name          = "The API does not answer from outside"
+resource "google_monitoring_alert_policy" "doors" {
+  for_each = local.doors
+
+  display_name          = "${each.value.title}: no answer from outside"
   combiner              = "OR"
   notification_channels = [for channel in google_monitoring_notification_channel.operators : channel.id]
 
@@ -139,7 +159,7 @@ resource "google_monitoring_alert_policy" "api_down" {
     display_name = "uptime check fails"
 
     condition_threshold {
-      filter          = "resource.type = \"uptime_url\" AND metric.type = \"monitoring.googleapis.com/uptime_check/check_passed\" AND metric.labels.check_id = \"${google_monitoring_uptime_check_config.api.uptime_check_id}\""
+      filter          = "resource.type = \"uptime_url\" AND metric.type = \"monitoring.googleapis.com/uptime_check/check_passed\" AND metric.labels.check_id = \"${google_monitoring_uptime_check_config.doors[each.key].uptime_check_id}\""
       comparison      = "COMPARISON_GT"
       threshold_value = 1
       duration        = "120s"
@@ -154,7 +174,7 @@ resource "google_monitoring_alert_policy" "api_down" {
   }
 
   documentation {
-    content   = "The load balancer's log says whether requests come in, create-store's log what it does with them. Stores run on without it."
+    content   = each.value.what_then
     mime_type = "text/markdown"
   }
 }

@@ -45,6 +45,7 @@ locals {
   publishers = merge(
     {
       create-store   = { topic = google_pubsub_topic.topics["store-intents"].name, member = module.create_store.member }
+      console        = { topic = google_pubsub_topic.topics["store-intents"].name, member = module.console.member }
       billing-event  = { topic = google_pubsub_topic.topics["store-intents"].name, member = module.billing_event.member }
       stripe-webhook = { topic = google_pubsub_topic.topics["store-intents"].name, member = module.stripe_webhook.member }
     },

@@ -1,5 +1,5 @@
 variable "api_domain" {
-  description = "Host name of the API and of Stripe's webhook. Not below a cell's domain, nor above it."
+  description = "Host name of the API, of the console and of Stripe's webhook. Not below a cell's domain, nor above it."
   type        = string
   nullable    = false
 
@@ -85,8 +85,8 @@ variable "functions" {
   nullable = false
 
   validation {
-    condition     = toset(keys(var.functions)) == toset(["billing-event", "create-store", "provision", "reconcile", "stripe-webhook"])
-    error_message = "Give a size for each of billing-event, create-store, provision, reconcile and stripe-webhook."
+    condition     = toset(keys(var.functions)) == toset(["billing-event", "console", "create-store", "provision", "reconcile", "stripe-webhook"])
+    error_message = "Give a size for each of billing-event, console, create-store, provision, reconcile and stripe-webhook."
   }
 }
 
@@ -126,7 +126,7 @@ variable "new_stores_cell" {
 }
 
 variable "oidc_issuers" {
-  description = "Whose ID tokens the API believes: docs/operating.md has the fields."
+  description = "Whose ID tokens API and console believe: docs/operating.md has the fields."
   type        = any
   default     = []
   nullable    = false
@@ -158,7 +158,7 @@ variable "region" {
 }
 
 variable "requests_per_minute" {
-  description = "What one address may ask of the API before it is turned away; five times that bans it for five minutes."
+  description = "What one address may ask of API and console before it is turned away; five times that bans it for five minutes."
   type        = number
   default     = 600
   nullable    = false

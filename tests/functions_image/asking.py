@@ -31,6 +31,11 @@ def create(api: Instance, token: str = _NOBODY) -> httpx.Response:
     return api.ask("POST", "/v1/stores", json=_STORE, headers=headers)
 
 
+def sign_in(console: Instance, secret: str = _NOBODY) -> httpx.Response:
+    """A browser with a one-time address."""
+    return console.ask("GET", f"/signin/once?token={secret}")
+
+
 def push_intent(provision: Instance) -> httpx.Response:
     """A message of Pub/Sub's about a store."""
     return _push(provision, json.loads((_EVENTS / "cloud.push.json").read_text()))
@@ -65,6 +70,7 @@ def _push(function: Instance, body: object) -> httpx.Response:
 
 ASKED = {
     "create_store": create,
+    "console": sign_in,
     "provision": push_intent,
     "reconcile": tick,
     "billing_event": push_fact,

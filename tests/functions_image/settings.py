@@ -15,12 +15,14 @@ _SHARED = {
 _CELL = {"URUMI_CELL": "local", "KUBECONFIG": "/tmp/kubeconfig"}  # noqa: S108 - in the instance
 _SHOPS = {"URUMI_NEW_STORES_CELL": "local", "URUMI_BASE_DOMAIN": "shops.example"}
 _IDENTITY = json.dumps({"kind": "ServiceAccount", "name": "provision", "namespace": "urumi-system"})
+_CUSTOMERS = {
+    **_SHOPS,
+    "URUMI_CREDENTIALS_KEYS": _KEY,
+    "URUMI_LOGIN_KEYS": json.dumps({"k1": base64.b64encode(bytes(32)).decode()}),
+}
 _OWN = {
-    "create_store": {
-        **_SHOPS,
-        "URUMI_CREDENTIALS_KEYS": _KEY,
-        "URUMI_LOGIN_KEYS": json.dumps({"k1": base64.b64encode(bytes(32)).decode()}),
-    },
+    "create_store": _CUSTOMERS,
+    "console": _CUSTOMERS,
     "provision": {
         **_CELL,
         "URUMI_CELL_IDENTITY": _IDENTITY,

@@ -63,6 +63,14 @@ def test_it_has_every_locked_requirement_and_no_other(image: Image) -> None:
     assert len(installed) > 50
 
 
+def test_what_functions_read_beside_their_code_is_there(image: Image) -> None:
+    functions = CHECKOUT / "functions"
+    read = [one for one in files(functions) if one.suffix not in (".py", ".pyc")]
+    assert functions / "create_store/templates/docs.css" in read
+    there = image.root / "app/functions"
+    assert [one for one in read if not (there / one.relative_to(functions)).is_file()] == []
+
+
 @pytest.mark.parametrize(
     "pattern",
     [

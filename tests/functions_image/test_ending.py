@@ -16,6 +16,7 @@ from tests.functions_image.settings import DATABASE_PORT, TARGETS, settings
 
 ANSWERED = {
     "create_store": 503,
+    "console": 503,
     "provision": 200,
     "reconcile": 503,
     "billing_event": 500,
@@ -24,6 +25,7 @@ ANSWERED = {
 WRONG = [
     ("create_store", "DATABASE_URL", None),
     ("create_store", "URUMI_LOGIN_KEYS", "{}"),
+    ("console", "URUMI_OIDC_CLIENT_SECRETS", "[]"),
     ("provision", "URUMI_HELM", "/bin/true"),
     ("provision", "URUMI_CHART", "/app"),
     ("reconcile", "URUMI_BASE_DOMAIN", None),

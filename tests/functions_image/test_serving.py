@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.functions_image.asking import create, notify, push_fact, push_intent, tick
+from tests.functions_image.asking import create, notify, push_fact, push_intent, sign_in, tick
 from tests.functions_image.cloud_run import Instance, resident
 from tests.functions_image.settings import TARGETS, settings
 
@@ -57,6 +57,19 @@ def test_without_a_database_the_api_asks_to_come_back(serving: dict[str, Instanc
     refused = create(serving["create_store"])
     assert_problem(refused, 503)
     assert refused.headers["Retry-After"]
+
+
+def test_the_console_shows_pages(serving: dict[str, Instance]) -> None:
+    shown = serving["console"].ask("GET", "/signin")  # with nobody to sign in with
+    assert (shown.status_code, shown.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "URUMI_PUBLIC_URL" in shown.text
+
+
+def test_without_a_database_nobody_signs_in_and_no_address_is_told(serving: dict[str, Instance]) -> None:
+    refused = sign_in(serving["console"], "a-secret")
+    assert refused.status_code == 503
+    assert "Set-Cookie" not in refused.headers
+    assert "a-secret" not in serving["console"].output()
 
 
 def test_without_a_database_a_pass_does_not_succeed(serving: dict[str, Instance]) -> None:

@@ -1,8 +1,9 @@
-"""The image against a real Postgres: it migrates an empty one, and the API in it accepts a store."""
+"""The image against a real Postgres: it migrates one, the API accepts a store, the console signs in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ import pytest
 from dev.machine import customers, database
 from dev.machine.place import Place
 from tests.builders import CELL
-from tests.functions_image.asking import create
+from tests.functions_image.asking import create, sign_in
 from tests.functions_image.cloud_run import Instance
 from tests.functions_image.forward import forwarded
 from tests.functions_image.settings import DATABASE_PORT, settings
@@ -31,7 +32,7 @@ def empty(postgres: Server) -> Iterator[str]:
     postgres.drop(url)
 
 
-def test_it_migrates_a_database_and_accepts_a_store(
+def test_it_migrates_a_database_accepts_a_store_and_signs_in(
     postgres: Server, empty: str, new: Callable[[], Instance], tmp_path: Path
 ) -> None:
     parts = urlsplit(empty)
@@ -59,3 +60,11 @@ def test_it_migrates_a_database_and_accepts_a_store(
         assert connection.run("SELECT state, (SELECT count(*) FROM outbox) FROM stores") == [["QUEUED", 1]]
     finally:
         connection.close()
+
+    account = customers.customers(Place(tmp_path))[0].id
+    with closing(database.connect(postgres.logins(empty)["operator"])) as desk:
+        desk.run("INSERT INTO sign_ins (account_id, digest) VALUES (:id, sha256('a-secret'))", id=account)
+    login = inside(postgres.logins(empty)["console"])
+    console = new().serve({**settings("console"), "DATABASE_URL": login})
+    with forwarded(console, DATABASE_PORT, server):
+        assert [sign_in(console, "a-secret").status_code for _ in range(2)] == [303, 403]

@@ -105,8 +105,8 @@ FUNCTIONS = {
         "Each function has an account of its own",
         FUNCTION, "= var.account.email", '= "functions@urumi-prod.iam.gserviceaccount.com"',
     ),
-    "only two are public": (
-        "Only create_store and stripe_webhook are public",
+    "only three are public": (
+        "Only create_store, console and stripe_webhook are public",
         "functions.tf", 'target   = "reconcile"\n', 'target   = "reconcile"\n  public   = true\n',
     ),
     "no way beside the load balancer": (
@@ -131,6 +131,11 @@ FUNCTIONS = {
     "a thread for the probes": (
         "a probe needs one",
         PROD, "concurrency = 1, threads = 2", "concurrency = 1, threads = 1",
+    ),
+    "the client's secret": (
+        "Only the console proves to an identity provider",
+        "functions.tf", '["URUMI_CREDENTIALS_KEYS", "URUMI_LOGIN_KEYS"]',
+        '["URUMI_CREDENTIALS_KEYS", "URUMI_LOGIN_KEYS", "URUMI_OIDC_CLIENT_SECRETS"]',
     ),
     "Cloud Armor": ("Cloud Armor stands before everything public", "front_door.tf", ARMOR, ""),
     "migrations run": ("runs its migrations", "migrations.tf", TOKEN, ""),
@@ -234,9 +239,13 @@ CELLS = {
         "a_second_cell_opens_connections_too",
         "database.tf", "? length(var.cells) : 1", "? 1 : 1",
     ),
+    "the console has no way to a cell": (
+        "API and console have no way to a cell",
+        "cluster.tf", CALLERS, CALLERS.replace("function.member", "module.console.member"),
+    ),
     "names of cells": ("a_name_that_no_account_can_have", "variables.tf", "{0,15}", "{0,99}"),
     "the API has no way to a cell": (
-        "The API has no way to a cell",
+        "API and console have no way to a cell",
         "cluster.tf", CALLERS, CALLERS.replace("function.member", "module.create_store.member"),
     ),
 }  # fmt: skip

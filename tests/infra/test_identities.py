@@ -34,6 +34,7 @@ def test_the_readme_has_the_table_that_the_code_makes(made: str) -> None:
 def test_every_account_is_in_it(made: str) -> None:
     for name in (
         "create-store",
+        "console",
         "provision-eu-1",
         "reconcile-eu-1",
         "billing-event",

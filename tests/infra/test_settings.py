@@ -20,6 +20,7 @@ from dev.terraform.applied import Resource
 
 MODELS = {
     "create_store": settings.CreateStoreSettings,
+    "console": settings.ConsoleSettings,
     "provision": settings.ProvisionSettings,
     "reconcile": settings.ReconcileSettings,
     "billing_event": settings.BillingEventSettings,

@@ -328,4 +328,4 @@ def test_a_launcher_without_a_function_to_serve_says_which_there_are(target: str
     )
     assert found.returncode != 0
     assert found.stderr.startswith("FUNCTION_TARGET: ")
-    assert "billing_event, create_store, provision, reconcile, stripe_webhook" in found.stderr
+    assert "billing_event, console, create_store, provision, reconcile, stripe_webhook" in found.stderr

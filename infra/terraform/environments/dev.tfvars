@@ -18,9 +18,10 @@ cells = {
 # db-g1-small has 1.7 GB.
 database = { tier = "db-g1-small", highly_available = false, max_connections = 50 }
 
-# 2×5 + 4×2 + 1×3 + 2×3 + 1×3 = 30 connections of 40. A second cell is 4×2 + 1×3 = 11 more.
+# 2×5 + 1×5 + 4×2 + 1×3 + 2×3 + 1×3 = 35 connections of 40. A second cell is 4×2 + 1×3 = 11 more.
 functions = {
   create-store   = { concurrency = 4, threads = 5, max_instances = 2, timeout = 30 }
+  console        = { concurrency = 4, threads = 5, max_instances = 1, timeout = 30 }
   provision      = { concurrency = 1, threads = 2, max_instances = 4, timeout = 300, memory = "1Gi" }
   reconcile      = { concurrency = 2, threads = 3, max_instances = 1, timeout = 120, memory = "1Gi" }
   billing-event  = { concurrency = 2, threads = 3, max_instances = 2, timeout = 60 }

@@ -19,9 +19,10 @@ cells = {
 # 2 CPUs, 8 GB.
 database = { tier = "db-custom-2-8192", highly_available = true, max_connections = 400 }
 
-# 12×9 + 40×2 + 2×5 + 8×5 + 4×5 = 258 connections of 320. A second cell is 40×2 + 2×5 = 90 more.
+# 12×9 + 4×9 + 40×2 + 2×5 + 8×5 + 4×5 = 294 connections of 320. A second cell is 40×2 + 2×5 = 90 more.
 functions = {
   create-store   = { concurrency = 8, threads = 9, max_instances = 12, min_instances = 1, timeout = 30 }
+  console        = { concurrency = 8, threads = 9, max_instances = 4, min_instances = 1, timeout = 30 }
   provision      = { concurrency = 1, threads = 2, max_instances = 40, timeout = 300, memory = "1Gi" }
   reconcile      = { concurrency = 4, threads = 5, max_instances = 2, timeout = 120, memory = "1Gi" }
   billing-event  = { concurrency = 4, threads = 5, max_instances = 8, timeout = 60 }

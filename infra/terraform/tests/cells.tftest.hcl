@@ -37,8 +37,11 @@ run "cells" {
   }
 
   assert {
-    condition     = !contains([for name, grant in google_project_iam_member.cell_callers : grant.member], module.create_store.member)
-    error_message = "The API has no way to a cell."
+    condition = alltrue([
+      for function in [module.create_store, module.console] :
+      !contains([for name, grant in google_project_iam_member.cell_callers : grant.member], function.member)
+    ])
+    error_message = "API and console have no way to a cell."
   }
 }
 
@@ -106,7 +109,7 @@ run "a_second_cell" {
 
   assert {
     condition = alltrue(flatten([
-      for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.reconcile)) : [
+      for function in concat([module.create_store, module.console, module.billing_event, module.stripe_webhook], values(module.reconcile)) : [
         for setting in function.service.template[0].containers[0].env :
         setting.value == { URUMI_NEW_STORES_CELL = var.new_stores_cell, URUMI_BASE_DOMAIN = var.cells[var.new_stores_cell].domain }[setting.name]
         if contains(["URUMI_NEW_STORES_CELL", "URUMI_BASE_DOMAIN"], setting.name)
@@ -116,7 +119,7 @@ run "a_second_cell" {
   }
 
   assert {
-    condition     = toset(keys(google_sql_user.functions)) == toset(keys(local.services)) && length(google_sql_user.functions) == 3 + 2 * length(var.cells)
+    condition     = toset(keys(google_sql_user.functions)) == toset(keys(local.services)) && length(google_sql_user.functions) == 4 + 2 * length(var.cells)
     error_message = "Each function of each cell is a user of the database."
   }
 
@@ -151,9 +154,10 @@ run "connections_of_two_cells_that_fit" {
       }
     }
     new_stores_cell = "one"
-    database        = { tier = "db-custom-2-8192", highly_available = false, max_connections = 40 }
+    database        = { tier = "db-custom-2-8192", highly_available = false, max_connections = 45 }
     functions = {
       create-store   = { concurrency = 7, threads = 8, max_instances = 1, timeout = 30 }
+      console        = { concurrency = 3, threads = 4, max_instances = 1, timeout = 30 }
       provision      = { concurrency = 1, threads = 4, max_instances = 1, timeout = 300 }
       reconcile      = { concurrency = 3, threads = 4, max_instances = 1, timeout = 120 }
       billing-event  = { concurrency = 3, threads = 4, max_instances = 1, timeout = 60 }
@@ -182,9 +186,10 @@ run "a_second_cell_opens_connections_too" {
       }
     }
     new_stores_cell = "one"
-    database        = { tier = "db-custom-2-8192", highly_available = false, max_connections = 39 }
+    database        = { tier = "db-custom-2-8192", highly_available = false, max_connections = 44 }
     functions = {
       create-store   = { concurrency = 7, threads = 8, max_instances = 1, timeout = 30 }
+      console        = { concurrency = 3, threads = 4, max_instances = 1, timeout = 30 }
       provision      = { concurrency = 1, threads = 4, max_instances = 1, timeout = 300 }
       reconcile      = { concurrency = 3, threads = 4, max_instances = 1, timeout = 120 }
       billing-event  = { concurrency = 3, threads = 4, max_instances = 1, timeout = 60 }

@@ -40,7 +40,7 @@ run "data" {
   }
 
   assert {
-    condition     = length(distinct([for user in google_sql_user.functions : user.name])) == 5
+    condition     = length(distinct([for user in google_sql_user.functions : user.name])) == 6
     error_message = "Each function is another user of the database."
   }
 
@@ -56,7 +56,7 @@ run "data" {
       && alltrue([for cell in google_container_cluster.cell : cell.deletion_protection])
       && alltrue([for secret in google_secret_manager_secret.secrets : secret.deletion_protection])
       && !google_storage_bucket.backups.force_destroy
-      && alltrue([for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) : function.service.deletion_protection])
+      && alltrue([for function in concat([module.create_store, module.console, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) : function.service.deletion_protection])
     )
     error_message = "Where it is protected, whatever holds data or serves refuses to be removed."
   }
@@ -88,9 +88,10 @@ run "as_many_connections_as_the_database_holds" {
   command = plan
 
   variables {
-    database = { tier = "db-custom-2-8192", highly_available = false, max_connections = 30 } # 24 are 80 %
+    database = { tier = "db-custom-2-8192", highly_available = false, max_connections = 35 } # 28 are 80 %
     functions = {
       create-store   = { concurrency = 7, threads = 8, max_instances = 1, timeout = 30 }
+      console        = { concurrency = 3, threads = 4, max_instances = 1, timeout = 30 }
       provision      = { concurrency = 1, threads = 4, max_instances = 1, timeout = 300 }
       reconcile      = { concurrency = 3, threads = 4, max_instances = 1, timeout = 120 }
       billing-event  = { concurrency = 3, threads = 4, max_instances = 1, timeout = 60 }
@@ -103,9 +104,10 @@ run "one_connection_more" {
   command = plan
 
   variables {
-    database = { tier = "db-custom-2-8192", highly_available = false, max_connections = 30 }
+    database = { tier = "db-custom-2-8192", highly_available = false, max_connections = 35 }
     functions = {
       create-store   = { concurrency = 7, threads = 9, max_instances = 1, timeout = 30 }
+      console        = { concurrency = 3, threads = 4, max_instances = 1, timeout = 30 }
       provision      = { concurrency = 1, threads = 4, max_instances = 1, timeout = 300 }
       reconcile      = { concurrency = 3, threads = 4, max_instances = 1, timeout = 120 }
       billing-event  = { concurrency = 3, threads = 4, max_instances = 1, timeout = 60 }

@@ -5,18 +5,18 @@ mock_provider "google" {
 run "functions" {
   assert {
     condition = length(distinct([
-      for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) :
+      for function in concat([module.create_store, module.console, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) :
       function.service.template[0].service_account
-    ])) == 3 + 2 * length(var.cells)
+    ])) == 4 + 2 * length(var.cells)
     error_message = "Each function has an account of its own, in each cell where it looks after one."
   }
 
   assert {
     condition = alltrue([
-      for function in [module.create_store, module.stripe_webhook] :
+      for function in [module.create_store, module.console, module.stripe_webhook] :
       function.service.invoker_iam_disabled && function.service.ingress == "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER" && function.service.default_uri_disabled
     ])
-    error_message = "The two public functions are reached through the load balancer, and by no other way."
+    error_message = "The public functions are reached through the load balancer, and by no other way."
   }
 
   assert {
@@ -24,12 +24,12 @@ run "functions" {
       for function in concat([module.billing_event], values(module.provision), values(module.reconcile)) :
       !function.service.invoker_iam_disabled && function.service.ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY"
     ])
-    error_message = "Only create_store and stripe_webhook are public."
+    error_message = "Only create_store, console and stripe_webhook are public."
   }
 
   assert {
     condition = alltrue(flatten([
-      for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) :
+      for function in concat([module.create_store, module.console, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) :
       [for caller in function.invokers : contains([google_service_account.push.member, google_service_account.scheduler.member], caller.member)]
     ]))
     error_message = "Pub/Sub and the scheduler are let in by name, and nobody else."
@@ -47,7 +47,7 @@ run "functions" {
 
   assert {
     condition = alltrue([
-      for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) :
+      for function in concat([module.create_store, module.console, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) :
       function.service.template[0].containers[0].image == var.image && function.service.template[0].containers[0].resources[0].startup_cpu_boost
       && length(function.service.template[0].containers[0].startup_probe) == 1 && length(function.service.template[0].containers[0].liveness_probe) == 1
     ])
@@ -56,7 +56,7 @@ run "functions" {
 
   assert {
     condition = alltrue(flatten([
-      for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) : [
+      for function in concat([module.create_store, module.console, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) : [
         for setting in function.service.template[0].containers[0].env :
         can(regex("^[1-9][0-9]*$", setting.value_source[0].secret_key_ref[0].version))
         if contains(keys(local.secrets), setting.name)
@@ -67,7 +67,7 @@ run "functions" {
 
   assert {
     condition = alltrue(flatten([
-      for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) : [
+      for function in concat([module.create_store, module.console, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) : [
         for probe in concat(function.service.template[0].containers[0].startup_probe, function.service.template[0].containers[0].liveness_probe) :
         join(" ", probe.http_get[*].path) == "/health"
       ]
@@ -80,6 +80,14 @@ run "functions" {
       for backend in google_compute_backend_service.api : backend.security_policy == google_compute_security_policy.api.id
     ])
     error_message = "Cloud Armor stands before everything public."
+  }
+
+  assert {
+    condition = alltrue([
+      for function in concat([module.create_store, module.billing_event, module.stripe_webhook], values(module.provision), values(module.reconcile)) :
+      !contains(function.service.template[0].containers[0].env[*].name, "URUMI_OIDC_CLIENT_SECRETS")
+    ])
+    error_message = "Only the console proves to an identity provider who we are."
   }
 
   assert {
