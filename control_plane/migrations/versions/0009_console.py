@@ -3,7 +3,7 @@
 From here on only the console begins a session, ends one by its secret and uses up a one-time address.
 An API from before this had browsers sign in itself: it is refused that, an address stays good, and people
 sign in again as soon as the console serves. All else of it goes on meanwhile: sessions that have begun,
-tokens, ID tokens. So it is when one goes back to code from before this, too.
+tokens, ID tokens. Whoever goes back to such code makes its user a member of the console's role.
 """
 
 from alembic import op
