@@ -382,6 +382,6 @@ def test_the_policy_allows_the_pages_own_style(api: Client) -> None:
     assert f"'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
 
 
-def test_the_address_alone_leads_to_the_page(api: Client) -> None:
-    answer = api.get("/")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/docs")
+def test_the_start_page_is_the_consoles(api: Client, console: Client) -> None:
+    assert (api.get("/").status_code, console.get("/docs").status_code) == (404, 404)
+    assert console.get("/").status_code < 400
