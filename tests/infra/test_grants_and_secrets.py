@@ -76,7 +76,7 @@ def test_the_address_of_the_database_has_no_password(resources: list[Resource]) 
         for setting in container["env"]
         if setting["name"] == "DATABASE_URL"
     ]
-    assert len(found) == 6  # five functions and the migrations
+    assert len(found) == 7  # six functions and the migrations
     for url in found:
         user = url.removeprefix("postgresql+pg8000://").partition("@")[0]
         assert ":" not in user
