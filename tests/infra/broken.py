@@ -119,7 +119,8 @@ FUNCTIONS = {
     ),
     "one store at a time": (
         "provision does one store at a time",
-        PROD, "concurrency = 1, threads = 2", "concurrency = 2, threads = 3",
+        PROD, "concurrency = 1, threads = 2, max_instances = 40",
+        "concurrency = 2, threads = 3, max_instances = 20",
     ),
     "provision's time": ("provision ends within 300 s", PROD, "timeout = 300", "timeout = 900"),
     "a path to probe": (
