@@ -68,7 +68,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def test_migrations_of_a_new_image(cloud: Cloud) -> None:
     done, given = cloud.apply(OLD)
     assert done.code == 0, done.said
-    assert given == [(JOB, OLD)] + [(SERVICE, OLD)] * 5
+    assert given == [(JOB, OLD)] + [(SERVICE, OLD)] * 6
 
     # They fail: no function is given the new image.
     done, given = cloud.apply(NEW, failing=JOB)
@@ -80,7 +80,7 @@ def test_migrations_of_a_new_image(cloud: Cloud) -> None:
     # The next apply makes the job again, and only then gives the functions the image.
     done, given = cloud.apply(NEW)
     assert done.code == 0, done.said
-    assert given[-6:] == [(JOB, NEW)] + [(SERVICE, NEW)] * 5
+    assert given[-7:] == [(JOB, NEW)] + [(SERVICE, NEW)] * 6
 
     # They are done: nothing is executed another time.
     done, given = cloud.apply(NEW)
