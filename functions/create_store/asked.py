@@ -7,6 +7,7 @@ from uuid import UUID
 
 import flask
 
+from control_plane import orders
 from control_plane.bodies import MAX_BODY_BYTES, body
 from control_plane.domain.errors import (
     MemberNotFoundError,
@@ -17,22 +18,14 @@ from control_plane.domain.errors import (
 )
 from control_plane.entrypoints import cause
 
-__all__ = ["MAX_BODY_BYTES", "MAX_KEY_LENGTH", "body", "cause"]  # beside what is defined here
+__all__ = ["MAX_BODY_BYTES", "body", "cause"]  # beside what is defined here
 
-MAX_KEY_LENGTH = 255
 _TAG = re.compile(r'"([0-9]{1,18})-[0-9a-f]{16}"')
-_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def idempotency_key(request: flask.Request) -> str | None:
     """The caller's key, if there is one. Raises RequestError."""
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
-        raise RequestError(
-            f"the key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters: a UUID is a good one",
-            field="Idempotency-Key",
-        )
-    return key
+    return orders.idempotency_key(request.headers.get("Idempotency-Key"))
 
 
 def generation(request: flask.Request) -> int | None:
@@ -68,7 +61,7 @@ def person_id(text: str) -> UUID:
 
 
 def _id(text: str, otherwise: RequestError) -> UUID:
-    # Python would take one without dashes, or in braces, too: one thing, one path.
-    if not _ID.fullmatch(text):
+    found = orders.id_in_path(text)
+    if found is None:
         raise otherwise
-    return UUID(text)
+    return found

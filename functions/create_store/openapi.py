@@ -31,10 +31,10 @@ from control_plane.domain.life import Verb
 from control_plane.domain.limits import MOST_TOKENS
 from control_plane.domain.store import Hold, Notice, StoreState
 from control_plane.entrypoints import FRAMEWORK_KINDS, PROBLEMS, status_of
+from control_plane.orders import MAX_KEY_LENGTH, PurgeStore
 from control_plane.plan_file import plans
 from functions.create_store import views
-from functions.create_store.asked import MAX_BODY_BYTES, MAX_KEY_LENGTH
-from functions.create_store.models import PurgeStore
+from functions.create_store.asked import MAX_BODY_BYTES
 from functions.create_store.route import Route
 from functions.create_store.routes import ROUTES
 

@@ -9,9 +9,10 @@ from http import HTTPStatus
 import flask
 from pydantic import BaseModel
 
+from control_plane import orders
 from control_plane.domain.accounts import Scope
 from control_plane.domain.errors import RequestError
-from functions.create_store import models, views
+from functions.create_store import views
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Route:
     view: type[views.View] | None
     needs: Scope | None = None  # None: anybody may
     person: bool = False  # whether an API token is refused
-    body: type[models.Body] | None = None
+    body: type[orders.Body] | None = None
     query: type[BaseModel] | None = None
     headers: tuple[str, ...] = ()
     problems: tuple[type[RequestError], ...] = ()

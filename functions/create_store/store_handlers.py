@@ -10,15 +10,14 @@ import flask
 from control_plane.domain.accounts import Scope
 from control_plane.domain.life import Verb
 from control_plane.domain.store import ADMINISTRATOR
+from control_plane.listing import ListQuery
+from control_plane.orders import ChangeStore, CreateStore, PurgeStore
 from control_plane.plan_file import plans
 from control_plane.ports.customers import Shown
 from control_plane.use_cases.change_store import Seen
-from control_plane.use_cases.create_store import Order
 from functions.create_store import asked
 from functions.create_store.answers import answer
 from functions.create_store.callers import api, shown
-from functions.create_store.models import ChangeStore, CreateStore, PurgeStore
-from functions.create_store.pages import ListQuery
 from functions.create_store.store_views import (
     CredentialsView,
     Events,
@@ -34,10 +33,9 @@ def create_store(request: flask.Request) -> flask.Response:
     """202 before any of it exists."""
     who = shown(request)
     body = asked.body(request)
-    order = CreateStore.parse(body)
     seen = api().create_store(
         who,
-        Order(order.name, order.title, order.admin_email, order.plan),
+        CreateStore.parse(body).order(),
         key=asked.idempotency_key(request),
         body=body,
         cause=asked.cause(),
@@ -81,7 +79,7 @@ def undelete_store(request: flask.Request, store_id: str) -> flask.Response:
 def purge_store(request: flask.Request, store_id: str) -> flask.Response:
     """202, for whoever says the store's name."""
     who = shown(request)
-    return _change(request, who, store_id, {Verb.PURGE: PurgeStore.parse(asked.body(request)).name})
+    return _change(request, who, store_id, PurgeStore.parse(asked.body(request)).wishes())
 
 
 def suspend_store(request: flask.Request, store_id: str) -> flask.Response:

@@ -13,10 +13,10 @@ from control_plane.domain.errors import (
     StoreLimitError,
     StoreNotFoundError,
 )
-from functions.create_store import models
+from control_plane.listing import ListQuery
+from control_plane.orders import ChangeStore, CreateStore, PurgeStore
 from functions.create_store import store_handlers as handlers
 from functions.create_store import store_views as views
-from functions.create_store.pages import ListQuery
 from functions.create_store.route import Route
 
 _S = HTTPStatus
@@ -25,7 +25,7 @@ _STORE = "/v1/stores/<store_id>"
 STORE_ROUTES = (
     Route(
         "POST", "/v1/stores", handlers.create_store, "Create a store", "Stores",
-        _S.ACCEPTED, views.StoreView, Scope.WRITE, body=models.CreateStore,
+        _S.ACCEPTED, views.StoreView, Scope.WRITE, body=CreateStore,
         headers=("Idempotency-Key",), problems=(NameTakenError, StoreLimitError),
         says="Records the order and answers at once with a store in the state QUEUED: nothing of it runs "
         "yet. Follow `Location` until the state is READY, about a minute later, or FAILED with a "
@@ -47,7 +47,7 @@ STORE_ROUTES = (
     ),
     Route(
         "PATCH", _STORE, handlers.change_store, "Change a store's title, name or plan", "Stores",
-        _S.ACCEPTED, views.StoreView, Scope.WRITE, body=models.ChangeStore,
+        _S.ACCEPTED, views.StoreView, Scope.WRITE, body=ChangeStore,
         headers=("If-Match",),
         problems=(StoreNotFoundError, NotNowError, NameTakenError, PlanTooSmallError),
         says="All that you name in one request is one new `generation`, or none of it; what is so already "
@@ -92,7 +92,7 @@ STORE_ROUTES = (
     ),
     Route(
         "POST", f"{_STORE}/purge", handlers.purge_store, "Remove a store now, for good", "Stores",
-        _S.ACCEPTED, views.StoreView, Scope.WRITE, body=models.PurgeStore,
+        _S.ACCEPTED, views.StoreView, Scope.WRITE, body=PurgeStore,
         headers=("If-Match",), problems=(StoreNotFoundError,),
         says="The shop with all its orders, pages and files is removed at once, and nobody can bring it "
         "back. So the body must have the store's `name`; with another one nothing happens and the answer is "

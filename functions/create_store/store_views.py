@@ -14,10 +14,10 @@ from control_plane.domain.billing import Consequence, SubscriptionStatus
 from control_plane.domain.life import Verb
 from control_plane.domain.plans import Plan
 from control_plane.domain.store import AuditEntry, Hold, Notice, StoreState
+from control_plane.listing import next_cursor
 from control_plane.ports.customers import Looked
 from control_plane.use_cases.bill_store import next_of
 from control_plane.use_cases.change_store import Seen
-from functions.create_store.pages import write_cursor
 from functions.create_store.views import Secret, View, example
 
 _STORE: dict[str, JsonValue] = {
@@ -178,7 +178,7 @@ class StorePage(View):
     @classmethod
     def of(cls, found: list[Seen], limit: int) -> StorePage:
         """`found` may have one store more than the page holds: it shows that there is another page."""
-        after = write_cursor(found[limit - 1].store) if len(found) > limit else None
+        after = next_cursor([each.store for each in found], limit)
         return cls(stores=[StoreView.of(each) for each in found[:limit]], next_cursor=after)
 
 

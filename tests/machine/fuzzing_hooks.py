@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import schemathesis
 from hypothesis import strategies as st
 
-from functions.create_store.pages import write_cursor
+from control_plane.listing import write_cursor
 from tests.builders import a_store
 
 _MOMENTS = st.datetimes(min_value=datetime(2020, 1, 1), timezones=st.just(UTC))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -14,8 +15,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from control_plane.domain.errors import RequestError
 from control_plane.domain.fields import TEXT, text
 from control_plane.domain.store import Store, StoreState
+from control_plane.orders import first_problem
 from control_plane.ports.customers import Page, Position
-from functions.create_store.models import first_problem
 
 _CURSOR = "the cursor is not one of ours: leave it out to begin at the newest store"
 
@@ -70,6 +71,11 @@ class ListQuery(BaseModel):
         after = read_cursor(query.cursor) if query.cursor is not None else None
         page = Page(limit=query.limit + 1, after=after, state=query.state, text=query.q)
         return page, query.limit
+
+
+def next_cursor(found: Sequence[Store], limit: int) -> str | None:
+    """Where the page of the first `limit` stores ended; None where no store comes after it."""
+    return write_cursor(found[limit - 1]) if len(found) > limit else None
 
 
 def write_cursor(store: Store) -> str:
