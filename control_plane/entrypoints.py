@@ -11,12 +11,12 @@ A refused delivery slows down the messages of all stores, so only what nobody fo
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
 from uuid import uuid4
 
 import flask
@@ -81,10 +81,63 @@ _STATUS: dict[type[RequestError], HTTPStatus] = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """What is told to a caller whose request led to an error. `kind` is stable: programs may decide by it."""
+
+    status: HTTPStatus
+    kind: str
+    title: str
+    detail: str
+    field: str | None = None
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """How an error is told. What is nobody's mistake, or ours, stands in the log as well."""
+    if isinstance(error, RequestError):
+        status, headers = status_of(type(error)), {}
+        if status is HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        if isinstance(error, RateLimitedError):
+            headers["Retry-After"] = str(math.ceil(error.seconds))
+        return Refusal(status, error.kind, error.title, error.detail, error.field, headers)
+    if isinstance(error, HTTPException):
+        status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+        kind = FRAMEWORK_KINDS.get(status, "bad-request")
+        headers = {
+            name: value
+            for name, value in error.get_headers()
+            if name not in ("Content-Type", "Content-Length")
+        }
+        title, detail = kind.replace("-", " ").capitalize(), error.description or status.description
+        return Refusal(status, kind, title, detail, headers=headers)
+    if isinstance(error, TemporaryError):
+        log.warning("unavailable", error=str(error))
+        return Refusal(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "unavailable",
+            "The platform cannot answer right now",
+            f"Send the same request again in {_RETRY_AFTER_SECONDS} seconds.",
+            headers={"Retry-After": str(_RETRY_AFTER_SECONDS)},
+        )
+    log.error("unforeseen_error", exc_info=error)
+    return Refusal(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal-error",
+        "Something went wrong on our side",
+        f"It is logged under the request id {request_id()}.",
+    )
+
+
 def http_endpoint(
     function: Callable[[flask.Request], ResponseReturnValue],
+    tell: Callable[[Refusal], flask.Response] | None = None,
 ) -> Callable[[flask.Request], ResponseReturnValue]:
-    """An HTTP function whose errors are answers, and whose log lines carry the request's id."""
+    """An HTTP function whose errors are answers, and whose log lines carry the request's id.
+
+    `tell` makes an answer of an error; without it that is problem+json.
+    """
     logs.configure()
 
     @functools.wraps(function)
@@ -95,34 +148,8 @@ def http_endpoint(
         )
         try:
             return function(request)
-        except RequestError as error:
-            status = status_of(type(error))
-            answer = problem(status, error.kind, error.title, error.detail, error.field)
-            if status is HTTPStatus.UNAUTHORIZED:
-                answer.headers["WWW-Authenticate"] = "Bearer"
-            if isinstance(error, RateLimitedError):
-                answer.headers["Retry-After"] = str(math.ceil(error.seconds))
-            return answer
-        except HTTPException as error:
-            return framework_problem(error)
-        except TemporaryError as error:
-            log.warning("unavailable", error=str(error))
-            answer = problem(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "unavailable",
-                "The platform cannot answer right now",
-                f"Send the same request again in {_RETRY_AFTER_SECONDS} seconds.",
-            )
-            answer.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
-            return answer
-        except Exception:
-            log.exception("unforeseen_error")
-            return problem(
-                HTTPStatus.INTERNAL_SERVER_ERROR,
-                "internal-error",
-                "Something went wrong on our side",
-                f"It is logged under the request id {request_id()}.",
-            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and logged
+            return (tell or _problem_of)(refusal_of(error))
         finally:
             # The framework reads what is left of a body into memory before it answers, however much that
             # is and however slowly it comes. The server drops it within limits of its own.
@@ -168,27 +195,24 @@ def status_of(error: type[RequestError]) -> HTTPStatus:
     return _STATUS.get(error, HTTPStatus.BAD_REQUEST)
 
 
-def problem(
-    status: HTTPStatus, kind: str, title: str, detail: str, field: str | None = None, **more: Any
-) -> flask.Response:
-    """An RFC 9457 answer. `kind` is stable: programs may decide by it."""
-    body = {"type": PROBLEMS + kind, "title": title, "status": status.value, "detail": detail, **more}
-    if field:
-        body["field"] = field
-    answer = flask.make_response(flask.json.dumps(body), status)
+def framework_problem(error: HTTPException) -> flask.Response:
+    """What the framework finds wrong, as an RFC 9457 answer."""
+    return _problem_of(refusal_of(error))
+
+
+def _problem_of(refusal: Refusal) -> flask.Response:
+    """As RFC 9457 has it."""
+    body = {
+        "type": PROBLEMS + refusal.kind,
+        "title": refusal.title,
+        "status": refusal.status.value,
+        "detail": refusal.detail,
+    }
+    if refusal.field:
+        body["field"] = refusal.field
+    answer = flask.make_response(flask.json.dumps(body), refusal.status)
     answer.headers["Content-Type"] = "application/problem+json"
     answer.headers["Cache-Control"] = "no-store"  # a 404 could else outlive the store's creation
     answer.headers["X-Content-Type-Options"] = "nosniff"
-    return answer
-
-
-def framework_problem(error: HTTPException) -> flask.Response:
-    """What the framework finds wrong, as an RFC 9457 answer."""
-    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    kind = FRAMEWORK_KINDS.get(status, "bad-request")
-    title = kind.replace("-", " ").capitalize()
-    answer = problem(status, kind, title, error.description or status.description)
-    for name, value in error.get_headers():
-        if name not in ("Content-Type", "Content-Length"):
-            answer.headers[name] = value
+    answer.headers.extend(refusal.headers)
     return answer
