@@ -53,6 +53,21 @@ class Price(_Part):
     minor_units: Annotated[int, Field(ge=0, description="Cents, where the currency has cents")]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 
+    @property
+    def told(self) -> str:
+        """For people, as "29.00 EUR"."""
+        digits = 0 if self.currency in _NO_DIGITS else 3 if self.currency in _THREE_DIGITS else 2
+        whole, rest = divmod(self.minor_units, 10**digits)
+        return f"{whole}.{rest:0{digits}} {self.currency}" if digits else f"{whole} {self.currency}"
+
+
+# ISO 4217: currencies that do not have two digits behind the point.
+_NO_DIGITS = {
+    *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW"),
+    *("PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"),
+}
+_THREE_DIGITS = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
+
 
 class Plan(_Part):
     """One plan. The quota is the wall; the containers' limits leave room in it for a rollout."""

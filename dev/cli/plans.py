@@ -6,16 +6,11 @@ from typing import Annotated
 
 import typer
 
+from control_plane.domain.plans import Price
 from dev.cli import output
-from dev.cli.api import Api, Plan, Price
+from dev.cli.api import Api, Plan
 
 COLUMNS = ("plan", "a month", "CPU", "memory", "files", "database", "trial", "unpaid", "kept")
-# ISO 4217: currencies that do not have two digits behind the point.
-NO_DIGITS = {
-    *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW"),
-    *("PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"),
-}
-THREE_DIGITS = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
 
 
 def plans(
@@ -35,18 +30,9 @@ def _row(plan: Plan) -> tuple[str, ...]:
     uses = (quota.get("limits.cpu", ""), quota.get("limits.memory", ""))
     return (
         plan["name"],
-        _money(plan["price"]),
+        Price.model_validate(plan["price"]).told,
         *uses,
         plan["content_storage"],
         plan["database_storage"],
         *days,
     )
-
-
-def _money(price: Price) -> str:
-    units, currency = str(price["minor_units"]), price["currency"]
-    if currency in NO_DIGITS:
-        return f"{units} {currency}"
-    digits = 3 if currency in THREE_DIGITS else 2
-    units = units.zfill(digits + 1)
-    return f"{units[:-digits]}.{units[-digits:]} {currency}"
