@@ -18,11 +18,11 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 SIGN_IN_SECONDS = 600
 
 
-def session(request: flask.Request, public_url: str | None) -> str | None:
+def session(request: flask.Request, public_url: str | None, proof: str | None = None) -> str | None:
     """The secret of the browser's session, where that is what the caller shows.
 
     A browser adds the cookie by itself, whoever wrote the page. So what changes anything must come with
-    what no other site can send. Raises CsrfError.
+    what no other site can send: in a header, or, as `proof`, in a field of a form. Raises CsrfError.
     """
     if "Authorization" in request.headers:
         return None
@@ -30,7 +30,7 @@ def session(request: flask.Request, public_url: str | None) -> str | None:
     if secret is None:
         return None
     if request.method not in SAFE:
-        _check(request, secret, public_url)
+        _check(request, secret, public_url, request.headers.get(HEADER, "") if proof is None else proof)
     return secret
 
 
@@ -39,8 +39,7 @@ def csrf_token(secret: str) -> str:
     return hmac.digest(secret.encode(), b"urumi csrf", hashlib.sha256).hex()
 
 
-def _check(request: flask.Request, secret: str, public_url: str | None) -> None:
-    sent = request.headers.get(HEADER, "")
+def _check(request: flask.Request, secret: str, public_url: str | None, sent: str) -> None:
     if not hmac.compare_digest(sent.encode(), csrf_token(secret).encode()):
         raise CsrfError(f"send the header {HEADER} with the csrf_token of GET /v1/session", field=HEADER)
     # Another host below our domain is another site to us: stores are there.

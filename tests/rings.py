@@ -26,6 +26,7 @@ from dev.terraform import place as terraform
 from images.build import archive
 from images.definitions import DATABASE, STORE
 from images.functions.definition import FUNCTIONS
+from tests.browser import needs as browser
 from tests.functions_image import needs as functions_image
 from tests.images import needs
 
@@ -149,6 +150,13 @@ RINGS = (
         "the whole chain on real parts",
         ("tests/cluster",),
         (_postgres, _go, _emulator),
+        (_simulated,),
+    ),
+    Ring(
+        "browser",
+        "the console in a real browser",
+        ("tests/browser",),
+        (_postgres, _go, _emulator, browser.missing),
         (_simulated,),
     ),
     Ring(

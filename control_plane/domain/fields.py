@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-_NAME = r"^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$"
+NAME = r"^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$"
 # What WordPress takes for an address: another one it would drop without a word.
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _EMAIL = rf"^[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@({_LABEL}\.)+{_LABEL}$"
@@ -26,7 +26,7 @@ def text(value: str) -> str:
 
 
 def _name(value: str) -> str:
-    if not re.fullmatch(_NAME[:-1], value):
+    if not re.fullmatch(NAME[:-1], value):
         raise ValueError("use 3 to 40 of a-z, 0-9 and '-', beginning and ending with a letter or digit")
     return value
 
@@ -45,7 +45,7 @@ StoreName = Annotated[
         max_length=40,
         description="The first part of the host name; yours alone among your live stores",
         examples=["teapots"],
-        json_schema_extra={"pattern": _NAME},
+        json_schema_extra={"pattern": NAME},
     ),
     AfterValidator(_name),
 ]

@@ -10,7 +10,7 @@ from control_plane.domain.errors import NotNowError
 from control_plane.domain.store import StoreState
 from control_plane.ports.customers import Accounts, LoginLinks, Shown
 
-_ANSWERING = (StoreState.READY, StoreState.DEGRADED, StoreState.UPDATING)
+ANSWERING = (StoreState.READY, StoreState.DEGRADED, StoreState.UPDATING)
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,6 @@ class MakeLoginLink:
         """
         with self.accounts.enter(shown, Scope.CREDENTIALS) as transaction:
             store = transaction.credentials.note_login(store_id, transaction.caller.acting(cause))
-            if store.state not in _ANSWERING:
+            if store.state not in ANSWERING:
                 raise NotNowError(f"the store is {store.state}: it lets somebody in when it is READY")
         return f"{store.address}/?urumi-login={self.links.token(store.id)}"

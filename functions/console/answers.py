@@ -1,42 +1,44 @@
-"""How the console answers: nothing of it is kept, shown inside another page, or told to the next one."""
+"""How the console answers: nothing of it is kept, shown inside another page, or told to another site."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
 import flask
-from markupsafe import escape
 
-_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+# No script and no style but our files, no form to elsewhere.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# With `no-referrer` browsers send forms with `Origin: null`, which is nobody's origin.
+_REFERRER = "same-origin"
 
 
-def page(status: HTTPStatus, title: str, says: str) -> flask.Response:
-    """A page of plain text."""
-    answer = flask.make_response(
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
-        f"<h1>{escape(title)}</h1><p>{escape(says)}</p></html>",
-        status,
-    )
+def html(text: str, status: int = HTTPStatus.OK) -> flask.Response:
+    """A page, or a part of one."""
+    answer = guarded(flask.make_response(text, status))
     answer.headers["Content-Type"] = "text/html; charset=utf-8"
-    return _guarded(answer)
+    return answer
 
 
 def leading_to(url: str) -> flask.Response:
     """Have the browser go there."""
-    answer = flask.make_response("", HTTPStatus.SEE_OTHER)
+    answer = guarded(flask.make_response("", HTTPStatus.SEE_OTHER))
     answer.headers["Location"] = url
-    return _guarded(answer)
+    return answer
 
 
-def nothing() -> flask.Response:
-    """Done, and nothing to say about it."""
-    return flask.make_response("", HTTPStatus.NO_CONTENT)
-
-
-def _guarded(answer: flask.Response) -> flask.Response:
-    # The address may hold a secret: it is told to nobody and kept nowhere.
+def guarded(answer: flask.Response) -> flask.Response:
+    """The same, with what all answers have."""
     answer.headers["Cache-Control"] = "no-store"
-    answer.headers["Referrer-Policy"] = "no-referrer"
+    answer.headers["Referrer-Policy"] = _REFERRER
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Content-Security-Policy"] = _POLICY
+    return answer
+
+
+def secretive(answer: flask.Response) -> flask.Response:
+    """The same, where the address itself holds a secret: no other request tells of it."""
+    answer.headers["Referrer-Policy"] = "no-referrer"
     return answer

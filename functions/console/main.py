@@ -1,18 +1,21 @@
 """The console: the web page where people sign in and look after their stores. Never touches the cluster."""
 
+from functools import partial
+
 import flask
 import functions_framework
 from werkzeug.exceptions import HTTPException
 
 from control_plane import pages
-from control_plane.entrypoints import framework_problem, http_endpoint
-from functions.console import signing_in, start_page
+from control_plane.entrypoints import http_endpoint, refusal_of
+from functions.console import asking, assets, new_store, refusals, signing_in, store_page, stores_page, way_in
 
-MAP = pages.exactly((*start_page.PAGES, *signing_in.PAGES))
+PARTS = (stores_page, new_store, store_page, asking, way_in, signing_in, assets)
+MAP = pages.exactly(page for part in PARTS for page in part.PAGES)
 
 
 @functions_framework.http
-@http_endpoint
+@partial(http_endpoint, tell=refusals.page)
 def console(request: flask.Request) -> flask.Response:
     """Find the page, show it."""
     return pages.answer(MAP, request)
@@ -21,4 +24,4 @@ def console(request: flask.Request) -> flask.Response:
 @functions_framework.errorhandler(HTTPException)  # type: ignore[untyped-decorator]
 def refuse(error: HTTPException) -> flask.Response:
     """What the framework does not let through to us, such as a path with a line break."""
-    return framework_problem(error)
+    return refusals.page(refusal_of(error))

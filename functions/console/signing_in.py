@@ -7,6 +7,7 @@ from http import HTTPStatus
 import flask
 
 from control_plane import browsers
+from control_plane.bodies import form
 from control_plane.domain.errors import UnauthenticatedError
 from control_plane.domain.people import OnceShown
 from control_plane.entrypoints import cause
@@ -14,8 +15,9 @@ from control_plane.pages import Page
 from control_plane.ports.customers import Shown
 from control_plane.ports.people import SignInRefusedError
 from control_plane.use_cases.create_token import digest_of
-from functions.console.answers import leading_to, nothing, page
-from functions.console.callers import platform, session
+from functions.console.answers import html, leading_to, secretive
+from functions.console.callers import SETTINGS, platform
+from functions.console.templates import render
 
 _AFTERWARDS = "/"
 _LONGEST = 4096  # of what an identity provider or an address may hand over
@@ -30,9 +32,9 @@ def begin(request: flask.Request) -> flask.Response:
     """Off to the identity provider."""
     provider = platform().provider
     if request.method != "GET" or provider is None:
-        return page(HTTPStatus.NOT_FOUND, "Not configured", _NOT_CONFIGURED)
+        return _page(HTTPStatus.NOT_FOUND, "Not configured", _NOT_CONFIGURED)
     begun = provider.begin()
-    answer = leading_to(begun.url)
+    answer = secretive(leading_to(begun.url))
     browsers.keep_sign_in(answer, begun.sealed)
     return answer
 
@@ -41,7 +43,7 @@ def come_back(request: flask.Request) -> flask.Response:
     """Back from the identity provider, with a code."""
     provider = platform().provider
     if request.method != "GET" or provider is None:
-        return page(HTTPStatus.NOT_FOUND, "Not configured", _NOT_CONFIGURED)
+        return _page(HTTPStatus.NOT_FOUND, "Not configured", _NOT_CONFIGURED)
     said = {name: value[:_LONGEST] for name, value in request.args.to_dict().items()}
     try:
         answer = _let_in(request, provider.finish(request.cookies.get(browsers.SIGN_IN, ""), said))
@@ -60,11 +62,11 @@ def once(request: flask.Request) -> flask.Response:
 
 
 def sign_out(request: flask.Request) -> flask.Response:
-    """204; from now on nobody is known by the browser's session."""
-    secret = session(request)
+    """From now on nobody is known by the browser's session."""
+    secret = browsers.session(request, SETTINGS.public_url, form(request).get("csrf", ""))
     if secret is not None:
         platform().departures.leave(digest_of(secret), cause())
-    answer = nothing()
+    answer = leading_to("/")
     browsers.forget(answer, browsers.SESSION)
     return answer
 
@@ -89,10 +91,14 @@ def _let_in(request: flask.Request, shown: Shown) -> flask.Response:
         )
     except UnauthenticatedError:
         return _refusal()
-    answer = leading_to(_AFTERWARDS)
+    answer = secretive(leading_to(_AFTERWARDS))
     browsers.keep_session(answer, secret)
     return answer
 
 
 def _refusal() -> flask.Response:
-    return page(HTTPStatus.FORBIDDEN, "Not signed in", _REFUSED)
+    return _page(HTTPStatus.FORBIDDEN, "Not signed in", _REFUSED)
+
+
+def _page(status: HTTPStatus, title: str, says: str) -> flask.Response:
+    return secretive(html(render("message.html.j2", title=title, says=says), status))
