@@ -3,7 +3,7 @@
 urumi = .venv/bin/urumi
 compile = .venv/bin/uv pip compile --quiet --generate-hashes --python-version=3.11 --universal
 
-.PHONY: help demo up down clean status ready test test-fast test-mutations terraform check format lock bench-first-boot
+.PHONY: help demo up down clean status ready ready-for-tests test test-fast test-mutations terraform check format lock bench-first-boot
 
 ##@ Run it
 help: ## show this index
@@ -28,7 +28,7 @@ clean: ## stop everything and remove all local data
 	@rm -rf .local
 
 ##@ Work on it
-test: ready ## all tests that this machine can run, and what was left out
+test: ready-for-tests ## all tests that this machine can run, and what was left out
 	@.venv/bin/python -m tests.rings
 
 test-mutations: ready ## seed defects into copies of the code, and see each of them named
@@ -60,3 +60,6 @@ lock: ready ## resolve requirements*.in anew into the locked requirements*.txt
 
 ready: ## install what is missing (the others do it by themselves)
 	@dev/bootstrap
+
+ready-for-tests:
+	@dev/bootstrap tests

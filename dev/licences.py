@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from dev import vendored
 from dev.cluster import go
 from dev.cluster.cluster import ClusterError
 
@@ -144,6 +145,9 @@ def tables() -> Mapping[str, list[Used]]:
         "Python: what the functions run on": run,
         "Python: what only developers and CI need": [
             each for each in python_packages("requirements-dev.txt") if each not in run
+        ],
+        "JavaScript: what the console's pages load": [
+            Used(each.name, each.version, each.licence) for each in vendored.PACKAGES
         ],
         "Go: what is compiled into Helm, which is in the functions' image": helms_modules(),
         "Go: the other tools of the local cluster, themselves": tools_modules(),

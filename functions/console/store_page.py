@@ -98,6 +98,7 @@ def _values(
         "moving": words.is_moving(store),
         "building": words.BUILDING,
         "step": words.step_of(store),
+        "opens": store.removal_at is None and len(store.holds) == 1,
         "possible": Seen(store, caller).possible,
         "may_enter": caller.may(Scope.CREDENTIALS),
         "answering": store.state in ANSWERING and store.runs,

@@ -29,5 +29,7 @@ def _environment() -> Environment:
     )
     # In a browser's patterns a dash is written with a backslash.
     made.globals.update(asset=assets.address_of, name_pattern=NAME[1:-1].replace("-]", r"\-]"))
-    made.filters.update(moment=words.moment, day=words.day, iso=lambda at: at.isoformat(timespec="seconds"))
+    made.filters.update(
+        moment=words.moment, day=words.day, size=words.size, iso=lambda at: at.isoformat(timespec="seconds")
+    )
     return made

@@ -128,6 +128,11 @@ def day(at: datetime) -> str:
     return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
 
 
+def size(quantity: str) -> str:
+    """As "10 GiB"."""
+    return f"{quantity[:-2]} {quantity[-2:]}B"
+
+
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),

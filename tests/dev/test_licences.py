@@ -7,13 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from dev import licences
+from dev import licences, vendored
 from dev.licences import UnknownLicenceError, Used, recognised
 from dev.machine.place import CHECKOUT
 
 AGAIN = "write it anew: .venv/bin/python -m dev.licences"
 # Of what is in the functions' image. MPL asks for changes to its own files, which we do not make.
-SHIPS = {"Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0"}
+SHIPS = {
+    "0BSD",
+    "Apache-2.0",
+    "BSD",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "MPL-2.0",
+    "PSF-2.0",
+}
 
 
 def written() -> dict[str, list[Used]]:
@@ -46,6 +57,11 @@ def test_every_locked_python_package_is_there_as_it_declares_itself():
     assert of("what only developers and CI need") == others, AGAIN
 
 
+def test_every_file_of_others_that_pages_load_is_there():
+    found = [Used(each.name, each.version, each.licence) for each in vendored.PACKAGES]
+    assert of("the console's pages load") == found, AGAIN
+
+
 @pytest.mark.parametrize("table", ["compiled into Helm", "other tools"])
 def test_every_go_module_has_the_version_that_is_locked(table: str):
     versions = in_go_mod()
@@ -63,7 +79,7 @@ def test_the_go_tools_are_all_there():
     )
 
 
-@pytest.mark.parametrize("table", ["what the functions run on", "compiled into Helm"])
+@pytest.mark.parametrize("table", ["what the functions run on", "pages load", "compiled into Helm"])
 def test_what_ships_asks_for_nothing_but_its_notice(table: str):
     strange = [each for each in of(table) if not set(re.split(r" AND | OR ", each.licence)) <= SHIPS]
     assert strange == []
