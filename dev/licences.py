@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from dev import vendored
+from dev import gateway, vendored
 from dev.cluster import go
 from dev.cluster.cluster import ClusterError
 
@@ -48,7 +48,8 @@ _BSD_2 = r"redistribution and use in source and binary forms"
 _FILES = re.compile(r"(LICEN[CS]E|COPYING)([.-].*)?", re.IGNORECASE)
 # What `go list` prints: path, version and folder of a module.
 _OF_A_PACKAGE = (
-    "{{with .Module}}{{.Path}} {{with .Replace}}{{.Version}}{{else}}{{.Version}}{{end}} {{.Dir}}{{end}}"
+    "{{with .Module}}{{if not .Main}}{{.Path}} "
+    "{{with .Replace}}{{.Version}}{{else}}{{.Version}}{{end}} {{.Dir}}{{end}}{{end}}"
 )
 _DIRECT = "{{if not (or .Main .Indirect)}}{{.Path}} {{.Version}} {{.Dir}}{{end}}"
 
@@ -109,6 +110,11 @@ def helms_modules() -> list[Used]:
     return _modules(go.run(["list", "-deps", "-f", _OF_A_PACKAGE, "helm.sh/helm/v4/cmd/helm"]))
 
 
+def gateways_modules() -> list[Used]:
+    """What is compiled into the stores' gateway. Raises as above."""
+    return _modules(go.run(["list", "-deps", "-f", _OF_A_PACKAGE, "."], folder=gateway.MODULE))
+
+
 def tools_modules() -> list[Used]:
     """The modules of the cluster's tools themselves, and what ours are made with. Raises as above."""
     return _modules(
@@ -150,6 +156,7 @@ def tables() -> Mapping[str, list[Used]]:
             Used(each.name, each.version, each.licence) for each in vendored.PACKAGES
         ],
         "Go: what is compiled into Helm, which is in the functions' image": helms_modules(),
+        "Go: what is compiled into the stores' gateway": gateways_modules(),
         "Go: the other tools of the local cluster, themselves": tools_modules(),
     }
 

@@ -12,7 +12,7 @@ from dev.licences import UnknownLicenceError, Used, recognised
 from dev.machine.place import CHECKOUT
 
 AGAIN = "write it anew: .venv/bin/python -m dev.licences"
-# Of what is in the functions' image. MPL asks for changes to its own files, which we do not make.
+# Of what is in images of ours. MPL asks for changes to its own files, which we do not make.
 SHIPS = {
     "0BSD",
     "Apache-2.0",
@@ -41,9 +41,9 @@ def of(word: str) -> list[Used]:
     return found
 
 
-def in_go_mod() -> dict[str, str]:
+def in_go_mod(folder: str) -> dict[str, str]:
     """The version of each module, after replacements."""
-    text = (CHECKOUT / "dev" / "cluster" / "go.mod").read_text()
+    text = (CHECKOUT / folder / "go.mod").read_text()
     return {
         **dict(re.findall(r"^\t(\S+) (v\S+)(?: // indirect)?$", text, re.MULTILINE)),
         **dict(re.findall(r"^\t(\S+) => \S+ (v\S+)$", text, re.MULTILINE)),
@@ -62,9 +62,16 @@ def test_every_file_of_others_that_pages_load_is_there():
     assert of("the console's pages load") == found, AGAIN
 
 
-@pytest.mark.parametrize("table", ["compiled into Helm", "other tools"])
-def test_every_go_module_has_the_version_that_is_locked(table: str):
-    versions = in_go_mod()
+@pytest.mark.parametrize(
+    ("table", "module"),
+    [
+        ("compiled into Helm", "dev/cluster"),
+        ("compiled into the stores' gateway", "images/gateway"),
+        ("other tools", "dev/cluster"),
+    ],
+)
+def test_every_go_module_has_the_version_that_is_locked(table: str, module: str):
+    versions = in_go_mod(module)
     assert len(of(table)) > 10
     assert [each for each in of(table) if versions.get(each.name) != each.version] == [], AGAIN
 
@@ -79,7 +86,15 @@ def test_the_go_tools_are_all_there():
     )
 
 
-@pytest.mark.parametrize("table", ["what the functions run on", "pages load", "compiled into Helm"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "what the functions run on",
+        "pages load",
+        "compiled into Helm",
+        "compiled into the stores' gateway",
+    ],
+)
 def test_what_ships_asks_for_nothing_but_its_notice(table: str):
     strange = [each for each in of(table) if not set(re.split(r" AND | OR ", each.licence)) <= SHIPS]
     assert strange == []
