@@ -53,7 +53,7 @@ locals {
       controller = {
         namespace = "front-door"
         podLabels = {
-          "app.kubernetes.io/name"     = "kubernetes-ingress"
+          "app.kubernetes.io/name"     = "gateway"
           "app.kubernetes.io/instance" = "front-door"
         }
       }

@@ -9,7 +9,7 @@ locals {
   tolerated    = [{ key = "components.gke.io/gke-managed-components", operator = "Exists" }]
 
   gateway_labels = {
-    "app.kubernetes.io/name"     = "kubernetes-ingress"
+    "app.kubernetes.io/name"     = "gateway"
     "app.kubernetes.io/instance" = "front-door"
   }
 }
@@ -70,46 +70,19 @@ resource "helm_release" "cell" {
 }
 
 # One gateway in the cell behind one network load balancer. Stores are Ingress objects, so it is an ingress
-# controller: pods with a namespace and labels, which the stores' policies name, and a host name costs nothing.
+# controller: pods with a namespace and labels, which the stores' policies name, and a host name costs nothing. It has
+# no right to any Secret; its certificate is a file (docs/decisions/0031).
 resource "helm_release" "front_door" {
   name      = "front-door"
   namespace = helm_release.cell.namespace
-  chart     = "oci://ghcr.io/haproxytech/helm-charts/kubernetes-ingress"
-  version   = "1.52.1"
+  chart     = "${path.module}/gateway"
+  timeout   = 900 # the first pods wait for the certificate
 
   values = [yamlencode({
-    controller = {
-      kind         = "Deployment"
-      replicaCount = 2
-      ingressClass = "stores"
-      ingressClassResource = {
-        name    = "stores"
-        default = false
-      }
-      defaultTLSSecret = {
-        enabled         = true
-        secretNamespace = helm_release.cell.namespace
-        secret          = "stores-certificate"
-      }
-      service = {
-        type                  = "LoadBalancer"
-        loadBalancerIP        = local.cell.address
-        externalTrafficPolicy = "Local" # shops see their shoppers' addresses
-        annotations           = { "cloud.google.com/l4-rbs" = "enabled" }
-        # Its statistics and its administration are nobody's business outside.
-        enablePorts = { http = true, https = true, quic = false, stat = false, admin = false }
-      }
-      config              = { ssl-redirect = "true" }
-      nodeSelector        = local.system_nodes
-      tolerations         = local.tolerated
-      PodDisruptionBudget = { enable = true, minAvailable = 1 }
-      topologySpreadConstraints = [{
-        maxSkew           = 1
-        topologyKey       = "topology.kubernetes.io/zone"
-        whenUnsatisfiable = "ScheduleAnyway"
-        labelSelector     = { matchLabels = local.gateway_labels }
-      }]
-    }
-    crdjob = { nodeSelector = local.system_nodes, tolerations = local.tolerated }
+    image        = var.gateway_image
+    address      = local.cell.address
+    podLabels    = local.gateway_labels
+    nodeSelector = local.system_nodes
+    tolerations  = local.tolerated
   })]
 }

@@ -31,6 +31,17 @@ variable "cells" {
   nullable = false
 }
 
+variable "gateway_image" {
+  description = "The gateway's image, by digest: REGION-docker.pkg.dev/PROJECT/urumi/gateway@sha256:…"
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("@sha256:[0-9a-f]{64}$", var.gateway_image))
+    error_message = "Name the image by its digest: a tag may be another image tomorrow."
+  }
+}
+
 variable "operator" {
   description = "Who looks into the cell with `urumi doctor`: an e-mail address. It reads all Secrets."
   type        = string
