@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from dev import gateway
 from dev.cluster import build
 from dev.cluster.node.provider import Node
 from dev.machine import emulator, postgres
@@ -90,6 +91,10 @@ def _simulated() -> object:
     return build.tools(build.SIMULATED, print)
 
 
+def _machine() -> object:
+    return _simulated(), gateway.program(print)
+
+
 def _real() -> object:
     return build.tools(build.NODE, print), archive(STORE, print), archive(DATABASE, print)
 
@@ -143,7 +148,7 @@ RINGS = (
         "real parts started, killed, stopped",
         ("tests/machine",),
         (_postgres, _go, _emulator),
-        (_simulated,),
+        (_machine,),
     ),
     Ring(
         "cluster",
