@@ -71,7 +71,7 @@ resource "helm_release" "cell" {
 
 # One gateway in the cell behind one network load balancer. Stores are Ingress objects, so it is an ingress
 # controller: pods with a namespace and labels, which the stores' policies name, and a host name costs nothing. It has
-# no right to any Secret; its certificate is a file (docs/decisions/0031).
+# no right to any Secret; its certificate is a file (docs/decisions/0032).
 resource "helm_release" "front_door" {
   name      = "front-door"
   namespace = helm_release.cell.namespace
