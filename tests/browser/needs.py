@@ -6,6 +6,7 @@ import shutil
 
 _BROWSERS = ("chromium", "google-chrome")
 _DRIVER = "chromedriver"
+MISSING = "a browser or its driver is missing: 'apt-get install chromium chromium-driver' on Debian"
 
 
 def browser() -> str | None:
@@ -22,4 +23,4 @@ def missing() -> str | None:
     """Why the tests cannot run here, and what to do; None if they can."""
     if browser() and driver():
         return None
-    return "a browser or its driver is missing: 'apt-get install chromium chromium-driver' on Debian"
+    return MISSING

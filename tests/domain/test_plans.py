@@ -66,3 +66,17 @@ def test_the_digest_changes_with_what_pods_are_made_with_and_with_nothing_else()
         {"database": STANDARD.web},
     ):
         assert STANDARD.model_copy(update=changed).digest != STANDARD.digest, changed
+
+
+@pytest.mark.parametrize(
+    ("units", "currency", "told"),
+    [
+        (2900, "EUR", "29.00 EUR"),
+        (5, "EUR", "0.05 EUR"),
+        (0, "EUR", "0.00 EUR"),
+        (500, "JPY", "500 JPY"),
+        (1234, "KWD", "1.234 KWD"),
+    ],
+)
+def test_a_price_is_told_with_the_digits_of_its_currency(units: int, currency: str, told: str):
+    assert Price(minor_units=units, currency=currency).told == told

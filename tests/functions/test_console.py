@@ -112,7 +112,7 @@ class TestCreating:
             ("name", "Ä", "at least 3"),
             ("name", "-cups", "a-z, 0-9"),
             ("admin_email", "anna", "name@example.com"),
-            ("plan", "gold", "there is no such plan"),
+            ("plan", "gold", "There is no such plan: choose one of business, standard"),
             ("name", None, "required"),
         ],
     )
