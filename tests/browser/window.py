@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -18,6 +18,8 @@ from selenium.webdriver.remote.webelement import WebElement
 from tests.browser import needs
 
 SECONDS = 30.0
+# A page or a part of it is just being replaced.
+_CHANGING = (NoSuchElementException, StaleElementReferenceException)
 _QUIET = (
     "--headless",
     "--disable-gpu",
@@ -62,14 +64,19 @@ class Window:
             try:
                 if what():
                     return
-            except StaleElementReferenceException:
-                pass  # the page has just changed
-            assert time.monotonic() < give_up, f"{says}; the page says: {self.text}"
+            except _CHANGING:
+                pass
+            assert time.monotonic() < give_up, f"{says}; the page is: {self.driver.page_source}"
             time.sleep(0.05)
 
     def press(self, label: str) -> None:
-        """A button or link with this label."""
-        self.find(label).click()
+        """A button or link with this label, as soon as it is there."""
+
+        def pressed() -> bool:
+            self.find(label).click()
+            return True
+
+        self.until(pressed, f"there is no {label!r}")
 
     def find(self, label: str) -> WebElement:
         """A button or link with this label."""
