@@ -118,11 +118,13 @@ locals {
     api = {
       title     = "API"
       path      = "/health"
+      answer    = 200
       what_then = "The load balancer's log says whether requests come in, create-store's log what it does with them. Stores run on without it."
     }
     console = {
       title     = "Console"
       path      = "/"
+      answer    = 401 # the way in, for whoever has no session
       what_then = "Nobody signs in or sees a page. The load balancer's log says whether requests come in, console's log what it does with them. The API and stores run on without it."
     }
   }
@@ -140,6 +142,10 @@ resource "google_monitoring_uptime_check_config" "doors" {
     port         = 443
     use_ssl      = true
     validate_ssl = true
+
+    accepted_response_status_codes {
+      status_value = each.value.answer
+    }
   }
 
   monitored_resource {

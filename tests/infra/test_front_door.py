@@ -116,5 +116,20 @@ def test_api_and_console_are_one_host_and_know_it(door: Door, resources: list[Re
             assert _setting(each.values, "URUMI_PUBLIC_URL") == f"https://{host}"
 
 
+def test_what_is_asked_from_outside_answers_as_it_is_expected_to(
+    door: Door, resources: list[Resource]
+) -> None:
+    # Google counts 200 as an answer by itself. The console's page tells whoever has no session so with 401
+    # (tests/functions/test_console_guarded.py).
+    expected = {API: (HEALTH, 200), CONSOLE: ("/", 401)}
+    checks = [each.values for each in resources if each.type == "google_monitoring_uptime_check_config"]
+    found = {}
+    for check in checks:
+        (asked,) = check["http_check"]
+        (answer,) = asked["accepted_response_status_codes"]
+        found[door.target(asked["path"])] = (asked["path"], answer["status_value"])
+    assert found == expected
+
+
 def test_a_new_path_of_the_api_without_a_rule_would_show(door: Door) -> None:
     assert door.target("/graphql") != API
