@@ -101,7 +101,7 @@ def page(refusal: Refusal) -> flask.Response:
     answer.headers.extend(refusal.headers)
     if flask.request.headers.get("HX-Request") and refusal.status < HTTPStatus.TOO_MANY_REQUESTS:
         answer.headers["HX-Refresh"] = "true"  # a part of a page was asked for: the whole one says why
-    return answer
+    return answers.secretive(answer)  # whatever was asked for: there are secrets in addresses that sign in
 
 
 def _says(refusal: Refusal) -> str:

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from werkzeug.test import Client, TestResponse
 
+from control_plane.domain.errors import DatabaseUnavailableError
 from control_plane.domain.people import ONE_TIME_LIFE, SESSION_IDLE, SESSION_LIFE
 from control_plane.settings import ConsoleSettings, from_environment
 from control_plane.use_cases.create_token import digest_of
@@ -110,6 +111,16 @@ class TestOneTimeAddress:
             assert answer.headers["Referrer-Policy"] == "no-referrer"
             assert answer.headers["Cache-Control"] == "no-store"
             assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+    def test_nor_while_the_database_is_away(
+        self, console: Client, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def away(*_: Any) -> Any:
+            raise DatabaseUnavailableError("away")
+
+        monkeypatch.setattr(type(platform.accounts), "enter", away)
+        answer = once(console, "x")
+        assert (answer.status_code, answer.headers["Referrer-Policy"]) == (503, "no-referrer")
 
     def test_the_secret_is_nowhere_in_the_database(self, console: Client, platform: Platform) -> None:
         let_sign_in(platform, "x")
