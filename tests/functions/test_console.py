@@ -19,7 +19,7 @@ from control_plane.domain.store import Desired, Hold, StoreState
 from control_plane.ports.billing import SubscriptionRow
 from tests.builders import CUSTOMER
 from tests.functions.browsing import Browser, Page
-from tests.functions.people import MEMBER, a_session, meet
+from tests.functions.people import MEMBER, a_session, meet, person_id
 from tests.functions.test_signing_in import ANNA, SECRET
 from tests.use_cases.platform import Platform
 
@@ -124,6 +124,7 @@ class TestCreating:
         (error,) = re.findall(rf'<p class="error" id="{field}-error">(.*?)</p>', page.markup)
         assert says in error
         assert page.markup.count('class="error"') == 1
+        assert described_by(page, f"{field}-error") == ["fieldset" if field == "plan" else "input"]
         kept = {name: value for name, value in page.forms["/stores"].items() if name in ORDER}
         expected = {name: value for name, value in ORDER.items() if name != field}
         assert {name: kept.get(name) for name in expected} == expected
@@ -167,6 +168,10 @@ class TestCreating:
     def test_blanks_around_what_is_typed_do_not_count(self, browser: Browser, platform: Platform) -> None:
         browser.send(browser.get("/stores/new"), "/stores", **{**ORDER, "name": " pottery "})
         assert [row.name for row in platform.tables.rows.values()] == ["pottery"]
+
+
+def described_by(page: Page, element: str) -> list[str]:
+    return [tag for tag, given in page.tags if element in str(given.get("aria-describedby")).split()]
 
 
 def failing(error: Exception) -> Callable[..., Any]:
@@ -286,11 +291,20 @@ class TestVerbs:
         for verb, field, typed, says in cases:
             page = browser.send(of(browser, store.id), f"/{verb}", **{field: typed})
             assert page.status in (400, 409), verb
-            (error,) = re.findall(r'<p class="error"[^>]*>(.*?)</p>', page.markup)
+            (where, error), *more = re.findall(r'<p class="error" id="(.*?)-error">(.*?)</p>', page.markup)
             assert says in error
-            if verb != "change-plan":
+            assert not more
+            if verb == "change-plan":
+                assert (where, described_by(page, f"{verb}-error")) == (verb, ["fieldset"])
+            else:
                 assert page.forms[page.action(f"/{verb}")][field] == typed
-            assert page.forms[page.action("/rename")]["title"] in (store.title, typed)
+                (marked,) = (given["id"] for _, given in page.tags if given.get("aria-invalid"))
+                assert where == marked == f"{verb}-{field}"
+                assert described_by(page, f"{where}-error") == ["input"]
+            others = {"rename": ("title", store.title), "move": ("name", store.name), "purge": ("name", "")}
+            for other, (takes, has) in others.items():
+                assert other == verb or page.forms[page.action(f"/{other}")][takes] == has, verb
+            assert (("details", {"open": None}) in page.tags) == (verb == "purge")
         assert platform.tables.rows[store.id].generation == 1
 
     def test_a_plan_that_is_too_small(self, browser: Browser, platform: Platform) -> None:
@@ -300,6 +314,7 @@ class TestVerbs:
         page = browser.send(of(browser, store.id), "/change-plan", plan="standard")
         assert page.status == 409
         assert "cannot shrink" in page.text
+        assert page.forms[page.action("/change-plan")]["plan"] == "standard"
 
     def test_a_reload_of_where_a_form_was_sent_leads_back(self, browser: Browser, platform: Platform) -> None:
         store = platform.ready()
@@ -429,6 +444,20 @@ class TestSaid:
         assert found[-1] == ("Ordered", "a program of yours")
         assert ("Open", "the platform") in found
 
+    def test_nobody_is_named_in_it(self, console: Client, browser: Browser, platform: Platform) -> None:
+        store = platform.ready()
+        a_session(platform, MEMBER, "bens")
+        ben = Browser(console, "bens")
+        sessions = platform.tables.of_people.sessions.values()
+        (bens,) = (row for row in sessions if row.kept.person_id == person_id(platform, MEMBER))
+        for role in (Role.CUSTOMER, Role.SUPPORT, Role.OPERATOR):
+            bens.kept = replace(bens.kept, role=role)
+            given_up(platform, store.id)
+            assert ben.send(of(ben, store.id), "/retry").status == 303
+        page = of(browser, store.id)
+        assert page.text.count("Tried again by the platform") == 2
+        assert str(person_id(platform, MEMBER)) not in page.markup
+
 
 class TestFollowing:
     """The part of the page that htmx asks for."""
@@ -455,6 +484,7 @@ class TestFollowing:
         assert last.status == 286
         assert "Open" in last.text
         assert "log-in" in last.asks
+        assert browser.get(f"{path}?seen={seen_of(last)}").status == 286
         assert browser.send(last, "/suspend").status == 303
 
     def test_when_the_session_has_ended_the_whole_page_says_so(
@@ -502,6 +532,9 @@ class TestLimits:
             assert (answer.status, answer.answer.headers["Retry-After"]) == (503, "5")
             assert "Wait some seconds" in answer.text
             assert "10.0.0.1" not in answer.markup
+        part = browser.get(f"/stores/{store.id}/now", **{"HX-Request": "true"})
+        assert part.status == 503
+        assert "HX-Refresh" not in part.answer.headers  # the page stays, with what was typed, and asks again
 
     def test_what_nobody_foresaw(
         self, browser: Browser, platform: Platform, monkeypatch: pytest.MonkeyPatch
