@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -17,12 +18,14 @@ from control_plane.domain.life import Verb
 from tests.builders import CUSTOMER, TOKENS
 from tests.functions.browsing import Browser, Page
 from tests.functions.people import ID_TOKENS, a_session, meet
-from tests.functions.test_signing_in import ANNA, SECRET, STRANGER, WITH_PROOF
+from tests.functions.test_console import seen_of
+from tests.functions.test_signing_in import ANNA, SECRET, SITE, STRANGER, WITH_PROOF
 from tests.use_cases.platform import Platform
 
 TYPED = {"title": "Cups", "name": "pottery", "plan": "business", "admin_email": "a@example.com"}
 POSTS = ("/stores", *(f"/stores/ID/{each}" for each in (*Verb, "password", "log-in")))
 GETS = ("/", "/stores/new", "/stores/ID", "/stores/ID/now")
+NAME = "https://console.example"
 EVIL = "\"'><script>alert(1)</script>&amp;<b onx=1>{{ 77 * 77 }}"
 
 
@@ -32,6 +35,12 @@ def browser(console: Client, platform: Platform) -> Browser:
     meet(platform)
     a_session(platform, ANNA, SECRET)
     return Browser(console, SECRET)
+
+
+@pytest.fixture
+def named(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The console has a name that is not the test client's."""
+    monkeypatch.setenv("URUMI_PUBLIC_URL", NAME)
 
 
 @pytest.fixture
@@ -115,6 +124,13 @@ class TestForgedForms:
         for path in POSTS:
             assert browser.post(path.replace("ID", str(store)), sent, own).status != 403, path
 
+    @pytest.mark.usefixtures("named")
+    def test_where_we_are_is_a_setting_and_no_header(self, browser: Browser, store: UUID) -> None:
+        sent = fields(browser.get(f"/stores/{store}"))
+        for path in (f"/stores/{store}/suspend", "/signout"):
+            assert browser.post(path, sent, {"Origin": SITE}).status == 403, path
+            assert browser.post(path, sent, {"Origin": NAME}).status == 303, path
+
     @pytest.mark.parametrize(
         ("body", "content_type"), [("{}", "application/json"), ("csrf=x", "text/plain"), ("", "")]
     )
@@ -144,6 +160,15 @@ class TestForgedForms:
     def test_a_form_has_64_kib_at_most(self, browser: Browser, store: UUID) -> None:
         sent = fields(browser.get(f"/stores/{store}"))
         assert browser.post("/stores", {**sent, "title": "x" * 70_000}).status == 413
+
+
+def test_looking_changes_nothing(browser: Browser, platform: Platform, store: UUID) -> None:
+    before = everything(platform)
+    for path in (*GETS, *POSTS, "/signout", f"/stores/ID/now?seen={'0' * 16}"):
+        for method in ("GET", "HEAD"):
+            headers = {"Cookie": f"__Host-session={SECRET}"}
+            browser.client.open(path.replace("ID", str(store)), method=method, headers=headers)
+    assert everything(platform) == before
 
 
 class TestWhoSeesWhat:
@@ -233,6 +258,7 @@ def all_answers(browser: Browser, store: UUID) -> Iterator[Page]:
         "/?cursor=x",
         "/stores/new",
         "/nothing",
+        "/%0A",  # of which the framework does not ask us
         "/signin",
         "/signin/once",
         f"/stores/{store}/now",
@@ -242,6 +268,9 @@ def all_answers(browser: Browser, store: UUID) -> Iterator[Page]:
     sent = fields(page)
     for path in POSTS:
         yield browser.post(path.replace("ID", str(store)), sent)
+    part = browser.get(f"/stores/{store}/now")
+    yield part
+    yield browser.get(f"/stores/{store}/now?seen={seen_of(part)}")
     yield browser.post(f"/stores/{store}/suspend", {**sent, "csrf": ""})
     yield browser.post("/stores", {"csrf": sent["csrf"]})
     yield Page(browser.client.delete("/"))
@@ -250,7 +279,9 @@ def all_answers(browser: Browser, store: UUID) -> Iterator[Page]:
 
 
 def test_every_answer_is_guarded(browser: Browser, store: UUID) -> None:
+    kinds = set()
     for page in all_answers(browser, store):
+        kinds.add(page.status)
         headers = page.answer.headers
         policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
         assert policy == {
@@ -264,6 +295,7 @@ def test_every_answer_is_guarded(browser: Browser, store: UUID) -> None:
         assert not [name for name, _ in headers if name.lower().startswith("access-control")]
         # Browsers send forms of a page with `no-referrer` as those of no origin at all.
         assert not (page.forms and headers["Referrer-Policy"] == "no-referrer")
+    assert kinds >= {200, 204, 286, 303, 400, 401, 403, 404, 405, 412}
 
 
 def test_no_page_has_a_script_or_a_style_in_it(browser: Browser, store: UUID) -> None:
@@ -325,6 +357,8 @@ def test_files_are_kept_for_good_and_change_their_address(
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        wanted = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-        assert answer.mimetype == wanted[address.rpartition(".")[2]]
+        text = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+        wanted = {**text, "svg": "image/svg+xml"}
+        assert answer.headers["Content-Type"] == wanted[address.rpartition(".")[2]]
+        assert f"-{hashlib.sha256(answer.get_data()).hexdigest()[:16]}." in address
         assert console.get(re.sub("-[0-9a-f]{16}", "-" + "0" * 16, address)).status_code == 404
