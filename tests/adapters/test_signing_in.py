@@ -219,6 +219,15 @@ class TestTheWholeWay:
         for value in dict(parse_qsl(urlsplit(found.headers["Location"]).query)).values():
             assert value not in found.headers["Set-Cookie"]
 
+    def test_no_address_on_the_way_is_told_or_kept(self, site: Client) -> None:
+        browser = Browser(site)
+        off = browser.get("/signin")
+        back = consented(off.headers["Location"])
+        for found, status in ((off, 303), (browser.get(back), 303), (browser.get(back), 403)):
+            assert found.status_code == status
+            assert found.headers["Referrer-Policy"] == "no-referrer"
+            assert found.headers["Cache-Control"] == "no-store"
+
 
 class TestRefused:
     def test_another_state(self, site: Client) -> None:
